@@ -1,0 +1,51 @@
+# Two commands do all the set-up on a fresh machine: 'make demo' and 'make test'.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORK ?= demo
+
+.PHONY: help demo test test-system lint format pipelines benchmarks clean distclean install
+
+help:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+install: $(STAMP)  ## Create .venv with the pinned environment
+
+# Installed again only when what is to be installed changed.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## The whole graph, offline, on a small synthetic Earth
+	$(BIN)/earthenware sandbox $(WORK)/sandbox
+	$(BIN)/earthenware init $(WORK)/pretrain.yaml --catalog $(WORK)/sandbox/items.json --root $(WORK)/run --force
+	$(BIN)/earthenware run pretrain --spec $(WORK)/pretrain.yaml --set query.validation_percent=33
+
+test: $(STAMP)  ## The tests that need nothing but Python (under 12 minutes)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not system'
+
+test-system: $(STAMP)  ## Services, a browser, pipelines end to end, twenty kills
+	$(BIN)/python -m pytest -m system
+
+lint: $(STAMP)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src components pipelines benchmarks
+
+format: $(STAMP)  ## Format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+pipelines: $(STAMP)  ## Compile the pipelines anew
+	$(BIN)/python -m pipelines
+
+benchmarks: $(STAMP)  ## Run every benchmark and write benchmarks/results
+	for name in chip_reading; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+clean:  ## Remove what the demo made
+	rm -rf $(WORK)
+
+distclean: clean  ## Also remove the environment and caches
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
