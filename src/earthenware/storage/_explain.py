@@ -1,0 +1,126 @@
+"""What the file system and object stores raise, turned into the one sentence a user can act on."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+from collections.abc import Iterator
+
+from earthenware.errors import EarthenwareError
+from earthenware.storage._names import is_local, is_web, redact, redact_text, split_s3
+
+__all__ = ["ConflictError", "explained", "no_such_bucket"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_STATUS = re.compile(r"status code: (\d{3}(?: [A-Z][A-Za-z ]+)?)")
+
+
+class ConflictError(Exception):
+    """The object changed since the version that a conditional write named."""
+
+
+def no_such_bucket(uri: str) -> EarthenwareError:
+    """Return the error for a bucket that is not there."""
+    message = f"The bucket '{split_s3(uri)[0]}' does not exist."
+    return EarthenwareError("NO_SUCH_BUCKET", message, "Create it, or correct the URI.")
+
+
+@contextlib.contextmanager
+def explained(action: str, uri: str) -> Iterator[None]:
+    """Raise what goes wrong in this block as an :class:`EarthenwareError` that names ``uri``.
+
+    ``FileNotFoundError``, ``FileExistsError`` and :class:`ConflictError` pass: callers decide by them. What comes from
+    a remote store is not chained, as its text quotes whole URLs with their signatures.
+    """
+    if is_local(uri):
+        with _explained_local(action, uri):
+            yield
+        return
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+    try:
+        yield
+    except (FileExistsError, EarthenwareError, ConflictError):
+        raise
+    except FileNotFoundError as error:
+        if "NoSuchBucket" in str(error):
+            raise no_such_bucket(uri) from None
+        if error.filename is not None:  # a file on this machine: obstore names none
+            raise
+        raise FileNotFoundError(errno.ENOENT, "There is no such object", redact(uri)) from None
+    except (PermissionDeniedError, UnauthenticatedError):
+        raise _denied(action, uri) from None
+    except BaseError as error:
+        raise _remote_failure(action, uri, str(error)) from None
+    except ValueError as error:  # obstore's path parser
+        raise EarthenwareError("BAD_URI", _bad_key(uri, str(error))) from None
+    except OSError as error:
+        raise _system_failure(action, uri, error) from error
+
+
+@contextlib.contextmanager
+def _explained_local(action: str, uri: str) -> Iterator[None]:
+    try:
+        yield
+    except NotADirectoryError as error:
+        if action in ("write", "replace"):
+            raise _system_failure(action, uri, error) from error
+        # A file stands where a folder would have to be: so there is nothing below it.
+        raise FileNotFoundError(errno.ENOENT, "There is no such file", uri) from None
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except PermissionError as error:
+        raise _denied(action, uri) from error
+    except OSError as error:
+        raise _system_failure(action, uri, error) from error
+
+
+def _denied(action: str, uri: str) -> EarthenwareError:
+    remedy = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the bucket's policy."
+    if is_local(uri):
+        remedy = "Check the permissions of the file and its folder."
+    elif is_web(uri):
+        remedy = "The address wants a login or a signature, or the one it has ran out."
+    return EarthenwareError("STORAGE_DENIED", f"Permission denied to {action} '{redact(uri)}'.", remedy)
+
+
+def _system_failure(action: str, uri: str, error: OSError) -> EarthenwareError:
+    where = redact(uri)
+    if error.errno in _FULL:
+        remedy = "Free space or choose another output; what was committed stays and the step resumes from it."
+        return EarthenwareError("STORAGE_FULL", f"No space left to {action} '{where}'.", remedy)
+    reason = error.strerror or redact_text(str(error))
+    return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{where}': {reason}.", "Check the path.")
+
+
+def _remote_failure(action: str, uri: str, text: str) -> EarthenwareError:
+    where = redact(uri)
+    if "NoSuchBucket" in text:
+        return no_such_bucket(uri)
+    if "/latest/api/token" in text or "/latest/meta-data" in text:
+        # Without credentials the client asks the cloud's metadata service for some, which answers only in a cloud.
+        message = f"There are no credentials to {action} '{where}'."
+        remedy = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket."
+        return EarthenwareError("STORAGE_DENIED", message, remedy)
+    status = _STATUS.search(text)
+    lower = text.lower()
+    if status and status.group(1)[:3] in ("401", "403"):
+        return _denied(action, uri)
+    if status:
+        reason = f"the server answered {status.group(1).strip()}"
+    elif "dns error" in lower:
+        reason = "the name of the host is not known"
+    elif "kind: timeout" in lower or "timedout" in lower:
+        reason = "the server did not answer in time"
+    elif "error sending request" in lower:
+        reason = "the server cannot be reached"
+    else:
+        reason = redact_text(text.splitlines()[0])[:200].rstrip(". ")
+    remedy = "Check the address and the network." if is_web(uri) else "Check AWS_ENDPOINT_URL, the network and the URI."
+    return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{where}': {reason}.", remedy)
+
+
+def _bad_key(uri: str, text: str) -> str:
+    reason = "it has an empty path element" if "empty path segment" in text else "it has a character no key may have"
+    return f"'{redact(uri)}' cannot be the name of an object: {reason}.".encode("unicode_escape").decode()

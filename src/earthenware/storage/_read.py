@@ -1,0 +1,198 @@
+"""Reading: whole objects, JSON, tables, and what lies below a prefix."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from earthenware.errors import EarthenwareError
+from earthenware.storage._explain import explained
+from earthenware.storage._local import move_into_place, temporary_beside, walk
+from earthenware.storage._names import is_local, is_web, local_path, redact
+from earthenware.storage._remote import locate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "download_file",
+    "exists",
+    "is_empty",
+    "list_files",
+    "read_bytes",
+    "read_json",
+    "read_table",
+    "read_versioned",
+    "size",
+]
+
+
+def read_bytes(uri: str) -> bytes:
+    """Return the whole object.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+        EarthenwareError: It cannot be read.
+    """
+    with explained("read", uri):
+        if is_local(uri):
+            return local_path(uri).read_bytes()
+        import obstore
+
+        store, key = locate(uri)
+        return bytes(obstore.get(store, key).bytes())
+
+
+def read_json(uri: str) -> Any:
+    """Return the parsed JSON document at ``uri``.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+        EarthenwareError: ``NOT_JSON`` when it does not parse.
+    """
+    data = read_bytes(uri)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise EarthenwareError("NOT_JSON", f"'{redact(uri)}' is not a complete JSON document: {error}.") from error
+
+
+def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
+    """Return a Parquet file as a table, or only some of its ``columns``.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+        EarthenwareError: ``NOT_PARQUET`` when it is truncated or of another format, ``NO_SUCH_COLUMN`` when it lacks
+            one of ``columns``.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = read_bytes(uri)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        known = set(file.schema_arrow.names)
+        missing = [column for column in columns or [] if column.partition(".")[0] not in known]
+        if missing:
+            message = f"'{redact(uri)}' has no column '{missing[0]}'."
+            raise EarthenwareError("NO_SUCH_COLUMN", message, f"Its columns are {', '.join(sorted(known))}.")
+        return file.read(columns=columns)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise EarthenwareError("NOT_PARQUET", f"'{redact(uri)}' is not a whole Parquet file: {first}.") from error
+
+
+def exists(uri: str) -> bool:
+    """Return whether an object (not a mere prefix) is at ``uri``."""
+    try:
+        size(uri)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def size(uri: str) -> int:
+    """Return the object's length in bytes.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+    """
+    with explained("read", uri):
+        if is_local(uri):
+            path = local_path(uri)
+            found = path.stat()  # once: a contender may be making the folder right now
+            if stat.S_ISDIR(found.st_mode):
+                raise FileNotFoundError(errno.ENOENT, "is a directory", str(path))
+            return found.st_size
+        import obstore
+
+        store, key = locate(uri)
+        if not key and not is_web(uri):
+            raise FileNotFoundError(errno.ENOENT, "is a bucket", uri)
+        return int(obstore.head(store, key)["size"])
+
+
+def list_files(prefix: str) -> Iterator[str]:
+    """Yield the paths of all objects below ``prefix``, relative to it, in sorted order.
+
+    Left-overs of a writer that was killed are not objects and are not shown.
+
+    Raises:
+        EarthenwareError: ``NOT_LISTABLE`` for http(s).
+    """
+    yield from sorted(_walk(prefix))
+
+
+def is_empty(prefix: str) -> bool:
+    """Return whether nothing lies below ``prefix``; cheap however much does."""
+    return next(_walk(prefix, batch=2), None) is None
+
+
+def _walk(prefix: str, batch: int = 1000) -> Iterator[str]:
+    if is_web(prefix):
+        message = f"'{redact(prefix)}' cannot be listed."
+        raise EarthenwareError("NOT_LISTABLE", message, "Use a path or s3://, or name a single file.")
+    with explained("list", prefix):
+        if is_local(prefix):
+            root = local_path(prefix)
+            for path in walk(root):
+                yield path.relative_to(root).as_posix()
+            return
+        import obstore
+
+        store, key = locate(prefix)
+        # A prefix of the store's API matches whole path segments only, so "a/b" never lists "a/bc".
+        for entries in obstore.list(store, prefix=key or None, chunk_size=batch):
+            for entry in entries:
+                if entry["path"] != key:  # the empty object by which web consoles show a folder
+                    yield entry["path"].removeprefix(f"{key}/") if key else entry["path"]
+
+
+def download_file(uri: str, local: Path) -> None:
+    """Copy one object to a local path, whole or not at all."""
+    with explained("write", str(local)):
+        temporary = temporary_beside(local)
+    try:
+        if is_local(uri):
+            with explained("copy", uri):
+                shutil.copyfile(local_path(uri), temporary)
+        else:
+            import obstore
+
+            with explained("read", uri):
+                store, key = locate(uri)
+                chunks = obstore.get(store, key).stream(min_chunk_size=8 * 2**20)
+                with explained("write", str(local)), temporary.open("xb") as file:
+                    for chunk in _remote_chunks(uri, chunks):
+                        file.write(chunk)
+        move_into_place(temporary, local)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _remote_chunks(uri: str, chunks: Any) -> Iterator[Any]:
+    with explained("read", uri):
+        yield from chunks
+
+
+def read_versioned(uri: str) -> tuple[bytes, str]:
+    """Return the object and an opaque version for :func:`replace`.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+    """
+    if is_local(uri):
+        data = read_bytes(uri)
+        return data, hashlib.sha256(data).hexdigest()
+    with explained("read", uri):
+        import obstore
+
+        store, key = locate(uri)
+        result = obstore.get(store, key)
+        return bytes(result.bytes()), str(result.meta["e_tag"])
