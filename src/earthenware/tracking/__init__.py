@@ -1,0 +1,25 @@
+"""MLflow: one run per pretraining, and versions of the model it made.
+
+A run holds the parameters, counts and metrics of every step that led to the model, the history of the loss, pictures,
+and the digests of the data. MLflow is imported when a run is opened, with its telemetry off.
+"""
+
+from earthenware.tracking._client import CANDIDATE, CHAMPION, OFF, resolve_uri, shown
+from earthenware.tracking._models import ModelVersion, find_version, load_candidate, register_candidate
+from earthenware.tracking._run import Run, StepManifest, open_run, resume_run
+
+__all__ = [
+    "CANDIDATE",
+    "CHAMPION",
+    "OFF",
+    "ModelVersion",
+    "Run",
+    "StepManifest",
+    "find_version",
+    "load_candidate",
+    "open_run",
+    "register_candidate",
+    "resolve_uri",
+    "resume_run",
+    "shown",
+]
