@@ -1,0 +1,224 @@
+"""One attempt at a step: what its body may write, and how that comes to count."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.steps._events import EventLog
+from earthenware.steps._lease import Lease
+from earthenware.steps._manifest import ArtifactRecord, Manifest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["PARTS", "Attempt", "Reject", "Result"]
+
+PARTS: Final = "parts"
+RESERVED: Final = frozenset({"step.json", "lease.json", "error.json", "manifest.json", PARTS})
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A bad record that the step went on without."""
+
+    record: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a step's body returns for the manifest.
+
+    Attributes:
+        counts: Whole numbers a person wants to see, most important first.
+        metrics: Scores and losses.
+        details: JSON values that only this kind of step has.
+        content: Digest of the results that does not depend on attempt names; empty to use the artifacts' digests.
+    """
+
+    counts: Mapping[str, int]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    content: str = ""
+
+
+class Attempt:
+    """The handle that a step's body works through.
+
+    Attributes:
+        output: URI of the prefix that the step owns.
+        name: Name of this attempt, unique below ``output``.
+        scratch: A local folder that is removed when the attempt ends.
+        artifacts: Result files put so far.
+        rejects: Records rejected so far by this attempt, outside of any part.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        name: str,
+        scratch: Path,
+        inputs: Mapping[str, Sequence[Manifest | None]],
+        lease: Lease,
+        events: EventLog,
+    ) -> None:
+        self.output = output
+        self.name = name
+        self.scratch = scratch
+        self.artifacts: dict[str, ArtifactRecord] = {}
+        self.rejects: list[Reject] = []
+        self._inputs = inputs
+        self._lease = lease
+        self._events = events
+        self._parts: dict[str, dict[str, Any]] | None = None
+
+    # ------------------------------------------------------------------------------------------------------- inputs
+
+    def input(self, name: str) -> Manifest | None:
+        """Return the manifest of an input that is an earlier step's output, None for a plain file."""
+        manifests = self._inputs[name]
+        return manifests[0] if manifests else None
+
+    def uri(self, path: str) -> str:
+        """Return the URI of a relative path below the output."""
+        return storage.join(self.output, path)
+
+    # -------------------------------------------------------------------------------------------------------- parts
+
+    def committed(self) -> dict[str, dict[str, Any]]:
+        """Return the payloads of all parts that count, by key: those of this attempt and of killed ones."""
+        return {key: record["payload"] for key, record in self._records().items()}
+
+    def _records(self) -> dict[str, dict[str, Any]]:
+        if self._parts is None:
+            folder = storage.join(self.output, PARTS)
+            self._parts = {}
+            for path in storage.list_files(folder):
+                if "/" not in path and path.endswith(".json"):
+                    record = storage.read_json(storage.join(folder, path))
+                    self._parts[record["key"]] = record
+        return self._parts
+
+    def part_path(self, key: str) -> str:
+        """Return the relative path at which this attempt writes the data of part ``key``.
+
+        Raises:
+            ValueError: ``key`` cannot be the name of a part.
+        """
+        if not key or "/" in key or key.startswith(".") or key.endswith(".json") or "\0" in key:
+            # Below a folder of its own the record would not be found again; next to "a.json" lies the data of "a".
+            raise ValueError(f"{key!r} cannot be the name of a part")
+        return f"{PARTS}/{key}/{self.name}"
+
+    def commit(self, key: str, payload: Mapping[str, Any], rejects: Sequence[Reject] = ()) -> None:
+        """Make a part count. Its data must be complete; of two attempts at one part the first wins.
+
+        Args:
+            key: Name of the part, the same in every attempt.
+            payload: JSON values that name the data (see :meth:`part_path`) and describe it.
+            rejects: Records that were rejected while this part was made.
+        """
+        self.part_path(key)
+        self._lease.check()
+        record = {
+            "key": key,
+            "attempt": self.name,
+            "payload": dict(payload),
+            "rejects": [asdict(reject) for reject in rejects],
+        }
+        uri = self.uri(f"{PARTS}/{key}.json")
+        # What was read back from JSON and what goes on from here must be the same values.
+        plain: dict[str, Any] = json.loads(json.dumps(record, allow_nan=False))
+        try:
+            storage.write_json(uri, plain, create_only=True)
+        except FileExistsError:
+            plain = storage.read_json(uri)
+        self._records()[key] = plain
+
+    # ------------------------------------------------------------------------------------------------------ rejects
+
+    def reject(self, record: str, reason: str, message: str) -> None:
+        """Leave out a bad record and go on."""
+        self.rejects.append(Reject(record, reason, message))
+        self._events.emit("reject", record=record, reason=reason, message=f"left out {record}: {message}")
+
+    def all_rejects(self) -> list[Reject]:
+        """Return the rejects of committed parts and of this attempt, in a stable order."""
+        from_parts = [Reject(**reject) for record in self._records().values() for reject in record["rejects"]]
+        return sorted({*from_parts, *self.rejects}, key=lambda reject: (reject.record, reject.reason, reject.message))
+
+    def check_rejects(self, total: int, limit: float) -> None:
+        """Fail when more than the fraction ``limit`` of ``total`` records was rejected.
+
+        Raises:
+            EarthenwareError: ``TOO_MANY_REJECTS``, which quotes the most frequent reason.
+        """
+        rejects = self.all_rejects()
+        if not rejects or len(rejects) <= limit * total:
+            return
+        reasons = [reject.reason for reject in rejects]
+        common = max(sorted(set(reasons)), key=reasons.count)
+        example = next(reject for reject in rejects if reject.reason == common)
+        message = (
+            f"{len(rejects)} of {total} records were rejected, more than the limit of {limit:.3g}; "
+            f"{reasons.count(common)} for {common}, such as {example.record}: {example.message.rstrip('.')}."
+        )
+        raise EarthenwareError("TOO_MANY_REJECTS", message, "Mend the input, or raise reject_limit.")
+
+    # ------------------------------------------------------------------------------------------------------- events
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Say how far the work is; rate and time left are worked out from successive calls."""
+        self._events.progress(done, total, unit)
+
+    def warn(self, code: str, message: str) -> None:
+        """Say something that a person should look at although the step goes on."""
+        self._events.emit("warning", code=code, message=message)
+
+    def log(self, message: str) -> None:
+        """Say something in passing."""
+        self._events.emit("log", message=message)
+
+    # ------------------------------------------------------------------------------------------------------ results
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a result file below the output and record it in the manifest.
+
+        Raises:
+            ValueError: ``name`` is one that the step contract uses.
+        """
+        self._check(name)
+        storage.write_bytes(self.uri(name), data)
+        self.artifacts[name] = ArtifactRecord(path=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+    def put_file(self, name: str, local: Path) -> None:
+        """Write a local file as a result file; see :meth:`put`."""
+        self._check(name)
+        with local.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        storage.upload_file(local, self.uri(name))
+        self.artifacts[name] = ArtifactRecord(path=name, sha256=digest, bytes=local.stat().st_size)
+
+    def _check(self, name: str) -> None:
+        if name in RESERVED:
+            raise ValueError(f"{name!r} is written by the step contract itself")
+        self._lease.check()
+
+    def put_json(self, name: str, value: Any) -> None:
+        """Write a JSON document as a result file."""
+        self.put(name, json.dumps(value, indent=2, sort_keys=True, allow_nan=False).encode() + b"\n")
+
+    def put_table(self, name: str, table: pa.Table, **options: Any) -> None:
+        """Write a table as a Parquet result file."""
+        local = self.scratch / f"table-{hashlib.sha256(name.encode()).hexdigest()[:12]}.parquet"
+        storage.write_table(table, str(local), **options)
+        self.put_file(name, local)
+        local.unlink()

@@ -1,0 +1,239 @@
+"""The lease: one attempt at a time owns an output prefix.
+
+A lease is one small object, taken by a conditional put and renewed by compare-and-swap. A holder on this machine is
+known to be dead or alive by its process. A holder on another machine lives until its lease has run out and a contender
+has watched for longer than a renewal takes: clocks of two machines may differ, but a live holder renews.
+
+A holder counts its own time since the last renewal that went through, so that one that was suspended, or cut off from
+the store, notices by itself that it may have been given up. ``EARTHENWARE_LEASE_SECONDS`` sets how long a lease of
+this process lives (default 90).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.steps._holder import HELD, holder_is_alive, machine, started
+from earthenware.storage import ConflictError
+
+__all__ = ["LEASE", "Lease"]
+
+LEASE: Final = "lease.json"
+_SECONDS_VARIABLE: Final = "EARTHENWARE_LEASE_SECONDS"
+_TIME_TO_LIVE: Final = 90.0
+"""Seconds until a lease that nobody renews runs out."""
+_RENEWALS: Final = 4.5
+"""Renewals per life: three may fail before the lease is lost."""
+
+
+def _now() -> float:
+    """Return seconds of a clock that nobody sets and that goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _time_to_live() -> float:
+    text = os.environ.get(_SECONDS_VARIABLE, "")
+    try:
+        seconds = float(text) if text else _TIME_TO_LIVE
+    except ValueError:
+        seconds = 0.0
+    if not 0.5 <= seconds <= 3600:
+        message = f"{_SECONDS_VARIABLE} = '{text}' is not a number of seconds from 0.5 to 3600."
+        raise EarthenwareError("BAD_ENVIRONMENT", message, "Correct or unset it.")
+    return seconds
+
+
+class Lease:
+    """A held lease; use it as a context manager.
+
+    Args:
+        output: The prefix to lease.
+        on_wait: Called with the seconds left while the lease of another machine is waited for.
+    """
+
+    def __init__(self, output: str, on_wait: Callable[[float], None] | None = None) -> None:
+        self._uri = storage.join(output, LEASE)
+        self._output = output
+        self._owner = uuid.uuid4().hex
+        self._lives = _time_to_live()
+        self._version = ""
+        self._renewed = 0.0
+        self._lost = False
+        self._stop = threading.Event()
+        self._guard = threading.Lock()
+        self._on_wait = on_wait
+        self._thread = threading.Thread(target=self._renew_forever, name="lease", daemon=True)
+
+    def __enter__(self) -> Lease:
+        HELD.add(self._owner)  # before the first write, as another thread of this process may look at it at once
+        try:
+            self._acquire()
+            self._thread.start()
+        except BaseException:
+            HELD.discard(self._owner)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        try:
+            # Removing is not conditional: it is safe only while a renewal says that the lease is ours for a while.
+            if self._renew() and not self._lost:
+                storage.delete_file(self._uri)
+        except EarthenwareError:
+            pass  # it runs out by itself
+        finally:
+            HELD.discard(self._owner)
+
+    @property
+    def lost(self) -> bool:
+        """Whether another attempt took the lease over."""
+        return self._lost
+
+    def check(self) -> None:
+        """Verify that the lease is still held; call it before every write that counts.
+
+        Raises:
+            EarthenwareError: ``LEASE_LOST``.
+        """
+        if not self._lost and _now() - self._renewed > 0.75 * self._lives:
+            self._renew()
+        if self._lost:
+            message = f"The lease on '{storage.redact(self._output)}' was taken over by another attempt."
+            raise EarthenwareError("LEASE_LOST", message, "Let the other attempt finish.")
+        if _now() - self._renewed > self._lives:
+            message = f"The lease on '{storage.redact(self._output)}' could not be renewed in time."
+            raise EarthenwareError("LEASE_LOST", message, "Check the store, and run the step again: it resumes.")
+
+    def confirm(self) -> None:
+        """Verify it with the store at once; call it before the write that ends the step.
+
+        Raises:
+            EarthenwareError: ``LEASE_LOST``.
+        """
+        self._renew()
+        self.check()
+
+    def _content(self) -> bytes:
+        now = time.time()
+        content = {
+            "owner": self._owner,
+            "machine": machine(),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "process_started": started(os.getpid()),
+            "lives": self._lives,
+            "renewed": now,
+            "expires": now + self._lives,
+        }
+        return json.dumps(content).encode()
+
+    # ------------------------------------------------------------------------------------------------------ acquiring
+
+    def _acquire(self) -> None:
+        while True:
+            began = _now()
+            with contextlib.suppress(FileExistsError):
+                storage.write_bytes(self._uri, self._content(), create_only=True)
+            held, version = self._look()
+            if held is None:
+                time.sleep(0.02)  # released between the two calls
+                continue
+            if held.get("owner") == self._owner:  # also when the store's answer to the write was lost
+                self._version, self._renewed = version, began
+                return
+            alive = holder_is_alive(held)
+            if alive:
+                raise self._leased(held)
+            if alive is None:
+                self._watch(held, version)
+            began = _now()
+            try:
+                self._version = storage.replace(self._uri, self._content(), version)
+            except ConflictError:
+                continue  # another contender was quicker, or the answer was lost: look again
+            self._renewed = began
+            return
+
+    def _look(self) -> tuple[dict[str, Any] | None, str]:
+        try:
+            data, version = storage.read_versioned(self._uri)
+        except FileNotFoundError:
+            return None, ""
+        try:
+            held = json.loads(data)
+        except ValueError:
+            held = {}
+        return held if isinstance(held, dict) else {}, version
+
+    def _watch(self, held: dict[str, Any], version: str) -> None:
+        """Wait until a holder on another machine has surely gone.
+
+        Raises:
+            EarthenwareError: ``LEASED``: it renewed, so it lives.
+        """
+        lives = min(max(float(held.get("lives", _TIME_TO_LIVE)), 0.5), 3600.0)
+        began = _now()
+        while True:
+            watched = _now() - began
+            left = max(float(held["expires"]) - time.time(), 1.5 * lives / _RENEWALS - watched)
+            left = min(left, lives - watched)
+            if left <= 0:
+                return
+            if self._on_wait:
+                self._on_wait(left)
+            time.sleep(min(left, lives / 18))
+            _, current = self._look()
+            if current and current != version:
+                raise self._leased(held)
+            if not current:
+                return
+
+    def _leased(self, held: dict[str, Any]) -> EarthenwareError:
+        who = f"process {held.get('pid')} on {held.get('host')}"
+        message = f"'{storage.redact(self._output)}' is leased by a live run ({who})."
+        return EarthenwareError("LEASED", message, "Wait for that run to end, or give another output.")
+
+    # ------------------------------------------------------------------------------------------------------- renewing
+
+    def _renew_forever(self) -> None:
+        while not self._stop.wait(self._lives / _RENEWALS) and not self._lost:
+            self._renew()
+
+    def _renew(self) -> bool:
+        """Renew once; return whether that went through."""
+        with self._guard:
+            if self._lost:
+                return False
+            began = _now()
+            try:
+                self._version = storage.replace(self._uri, self._content(), self._version)
+            except (ConflictError, FileNotFoundError):
+                return self._settle(began)
+            except EarthenwareError:
+                return False  # the store is out of reach for a moment: the next renewal may pass
+            self._renewed = began
+            return True
+
+    def _settle(self, began: float) -> bool:
+        """Find out whose the lease is after a conflict, which is ours if only the store's answer was lost."""
+        try:
+            held, version = self._look()
+        except EarthenwareError:
+            return False
+        if held is None or held.get("owner") != self._owner:
+            self._lost = True
+            return False
+        self._version, self._renewed = version, began
+        return True

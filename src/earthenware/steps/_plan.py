@@ -1,0 +1,125 @@
+"""Looking at an output: what a run would do there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.steps._attempt import PARTS
+from earthenware.steps._holder import holder_is_alive
+from earthenware.steps._lease import LEASE
+from earthenware.steps._manifest import Manifest, read_manifest
+
+__all__ = ["CLAIM", "Plan", "make_plan", "occupied"]
+
+CLAIM: Final = "step.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step would do.
+
+    Attributes:
+        step: Name of the step.
+        output: URI of its output.
+        state: One of ``done``, ``resume``, ``new``, ``leased`` and ``occupied``.
+        sentence: The same for people.
+        manifest: That of a step that is done.
+        code: The error's code where the output is occupied.
+    """
+
+    step: str
+    output: str
+    state: str
+    sentence: str
+    manifest: Manifest | None = None
+    code: str = ""
+
+
+def make_plan(step: str, output: str, asked: dict[str, Any], fingerprint: str, leased_by_us: bool = False) -> Plan:
+    """Look at the output and say what a run would do there."""
+    shown = storage.redact(output)
+    claim = _read_claim(output)
+    if claim is None:
+        if storage.exists(output):
+            return Plan(step, output, "occupied", f"'{shown}' is a file, not a step's output.", code="OUTPUT_OCCUPIED")
+        if storage.is_empty(output):
+            return Plan(step, output, "new", f"{step} would run into '{shown}'.")
+        claim = _read_claim(output)  # a contender may have claimed it between the two looks
+    if not isinstance(claim, dict) or not {"step", "spec", "fingerprint"} <= claim.keys():
+        sentence = f"'{shown}' holds other files and is not a step's output."
+        return Plan(step, output, "occupied", sentence, code="OUTPUT_OCCUPIED")
+    if claim["fingerprint"] != fingerprint:
+        sentence = f"'{shown}' holds the output of another {_difference(asked, claim)}."
+        return Plan(step, output, "occupied", sentence, code="OUTPUT_HOLDS_OTHER")
+    try:
+        manifest = read_manifest(output)
+    except EarthenwareError as error:
+        if error.code != "NOT_FINISHED":
+            raise
+    else:
+        missing = [item.path for item in manifest.artifacts.values() if not _intact(output, item.path, item.bytes)]
+        if not missing:
+            return Plan(step, output, "done", f"{step} is done in '{shown}'.", manifest)
+        message = f"'{shown}' is finished but '{missing[0]}' is missing or truncated."
+        remedy = "Remove the output with 'earthenware clean' and run the step again."
+        raise EarthenwareError("OUTPUT_DAMAGED", message, remedy)
+    if not leased_by_us:
+        with contextlib.suppress(FileNotFoundError, EarthenwareError):
+            held = storage.read_json(storage.join(output, LEASE))
+            if isinstance(held, dict) and holder_is_alive(held):
+                sentence = f"{step} is being run into '{shown}' by process {held.get('pid')} on {held.get('host')}."
+                return Plan(step, output, "leased", sentence)
+    paths = list(storage.list_files(storage.join(output, PARTS)))
+    parts = sum("/" not in path and path.endswith(".json") for path in paths)
+    return Plan(step, output, "resume", f"{step} would resume in '{shown}' ({parts} parts are committed).")
+
+
+def _read_claim(output: str) -> Any:
+    try:
+        return storage.read_json(storage.join(output, CLAIM))
+    except FileNotFoundError:
+        return None
+    except EarthenwareError as error:
+        if error.code != "NOT_JSON":
+            raise
+        return {}
+
+
+def _intact(output: str, path: str, length: int) -> bool:
+    try:
+        return storage.size(storage.join(output, path)) == length
+    except FileNotFoundError:
+        return False
+
+
+def _difference(asked: dict[str, Any], claim: dict[str, Any]) -> str:
+    step = asked["step"]
+    if claim["step"] != step:
+        return f"step ('{claim['step']}')"
+    parts = []
+    theirs, ours = (each if isinstance(each, dict) else {} for each in (claim["spec"], asked["spec"]))
+    for key in sorted({*theirs, *ours}):
+        if theirs.get(key) != ours.get(key):
+            parts.append(f"{key} is {_short(theirs.get(key))} there and {_short(ours.get(key))} here")
+    before, now = claim.get("inputs") or {}, asked["inputs"]
+    parts += [f"the input '{key}' is another" for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    if claim.get("algorithm_version") != asked["algorithm_version"]:
+        versions = f"{claim.get('algorithm_version')} there and {asked['algorithm_version']} here"
+        parts.append(f"the algorithm's version is {versions}")
+    return f"{step}: {'; '.join(parts)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def occupied(plan: Plan) -> EarthenwareError:
+    """Return the error of a plan whose output is occupied."""
+    remedy = "Give another output, or remove what is there ('earthenware clean' removes outputs of steps)."
+    return EarthenwareError(plan.code, plan.sentence, remedy)

@@ -1,0 +1,282 @@
+"""Running a step: find out whether there is anything to do, claim the output, resume, and write the manifest last."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import hashlib
+import importlib.metadata
+import math
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from earthenware import __version__, storage
+from earthenware.errors import EarthenwareError
+from earthenware.steps._attempt import Attempt, Reject, Result
+from earthenware.steps._events import EventLog
+from earthenware.steps._inputs import read_inputs
+from earthenware.steps._lease import Lease
+from earthenware.steps._manifest import MANIFEST, InputRecord, Manifest, plain_json, read_manifest
+from earthenware.steps._plan import CLAIM, Plan, make_plan, occupied
+from earthenware.steps._spec import Spec, sha256_json
+
+__all__ = [
+    "CLAIM",
+    "ERROR",
+    "DryRun",
+    "Plan",
+    "StepReport",
+    "already_reported",
+    "dry_run",
+    "report_failure",
+    "run_step",
+]
+
+ERROR: Final = "error.json"
+_PACKAGES: Final = ("earthenware", "torch", "lightning", "ray", "zarr", "zarrs", "rasterio", "odc-stac", "pyarrow")
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a step returns.
+
+    Attributes:
+        step: Name of the step.
+        output: URI of its output, with any ``{fingerprint}`` filled in.
+        manifest: Its manifest.
+        reused: True when a finished output was found and nothing was done.
+    """
+
+    step: str
+    output: str
+    manifest: Manifest
+    reused: bool
+
+
+class DryRun(Exception):  # noqa: N818 - it stops a run that has nothing wrong with it
+    """Raised by :func:`run_step` under :func:`dry_run` instead of working; carries the plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.sentence)
+        self.plan = plan
+
+
+_dry: contextvars.ContextVar[bool] = contextvars.ContextVar("earthenware_dry_run", default=False)
+
+
+@contextlib.contextmanager
+def dry_run() -> Iterator[None]:
+    """Within this block steps that have work to do raise :class:`DryRun`; finished ones return as usual."""
+    token = _dry.set(True)
+    try:
+        yield
+    finally:
+        _dry.reset(token)
+
+
+def run_step(
+    step: str,
+    version: int,
+    *,
+    spec: Spec,
+    inputs: Mapping[str, str | Sequence[str]],
+    output: str,
+    body: Callable[[Attempt], Result],
+    task: str | None = None,
+) -> StepReport:
+    """Run ``body`` under the step contract.
+
+    A finished output of the same step, algorithm version, spec and inputs is returned as it is. Otherwise the output
+    is claimed, leased, and worked on; parts that an earlier attempt committed are there for ``body`` to find.
+
+    Args:
+        step: Name of the step, such as ``build``.
+        version: The algorithm version: an integer that is raised when results change.
+        spec: What to do.
+        inputs: URIs of earlier steps' outputs, or of single files, by name.
+        output: The prefix to own; ``{fingerprint}`` in it becomes the first 12 digits of the fingerprint.
+        body: The work.
+        task: What to call this step in events, where several of one kind run.
+
+    Raises:
+        EarthenwareError: What the body raised, or ``OUTPUT_OCCUPIED``, ``OUTPUT_HOLDS_OTHER`` or ``LEASED``.
+    """
+    events = EventLog(step, task)
+    began = time.monotonic()
+    try:
+        report = _run(step, version, spec, inputs, output, body, events)
+    except DryRun:
+        raise
+    except BaseException as error:
+        report_failure(events, step, error)
+        raise
+    kind = "reused" if report.reused else "finished"
+    seconds = time.monotonic() - began
+    events.emit(kind, seconds=seconds, counts=report.manifest.counts, output=report.output)
+    return report
+
+
+def report_failure(events: EventLog, step: str, error: BaseException) -> None:
+    """Emit the ``failed`` event of ``error``."""
+    events.emit("failed", **_describe(step, error))
+    error._earthenware_reported = True  # type: ignore[attr-defined]
+
+
+def already_reported(error: BaseException) -> bool:
+    """Return whether :func:`report_failure` was called for ``error``."""
+    return getattr(error, "_earthenware_reported", False)
+
+
+def _describe(step: str, error: BaseException) -> dict[str, Any]:
+    if isinstance(error, EarthenwareError):
+        return error.to_json()
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return EarthenwareError("INTERRUPTED", f"{step} was interrupted.", "Run it again: it resumes.").to_json()
+    # What a library says may quote an address with its signature.
+    text = storage.redact_text(f"{type(error).__name__}: {error}".splitlines()[0])[:300].rstrip(". ")
+    return EarthenwareError("INTERNAL", f"{step} failed unexpectedly: {text}.", "Please report this.").to_json()
+
+
+def _run(
+    step: str,
+    version: int,
+    spec: Spec,
+    inputs: Mapping[str, str | Sequence[str]],
+    output: str,
+    body: Callable[[Attempt], Result],
+    events: EventLog,
+) -> StepReport:
+    records, manifests = read_inputs(inputs)
+    asked = {
+        "step": step,
+        "algorithm_version": version,
+        "spec": spec.results(),
+        "inputs": {name: [record.digest for record in found] for name, found in records.items()},
+    }
+    fingerprint = sha256_json(asked)
+    output = storage.normalise(output.replace("{fingerprint}", fingerprint[:12]))
+    if storage.is_web(output):
+        message = f"'{storage.redact(output)}' can only be read."
+        raise EarthenwareError("READ_ONLY", message, "Give a path or s3:// as the output.")
+    plan = make_plan(step, output, asked, fingerprint)
+    if plan.state == "done" and plan.manifest is not None:
+        return StepReport(step, output, plan.manifest, reused=True)
+    if plan.state == "occupied":
+        raise occupied(plan)
+    if _dry.get():
+        raise DryRun(plan)
+    events.emit("started", output=output, message=plan.sentence)
+    claim = {**asked, "fingerprint": fingerprint, "package_version": __version__}
+    try:
+        storage.write_json(storage.join(output, CLAIM), claim, create_only=True)
+    except FileExistsError:
+        if (late := make_plan(step, output, asked, fingerprint)).state == "occupied":
+            raise occupied(late) from None
+
+    def waiting(left: float) -> None:
+        events.emit("log", message=f"waiting up to {left:.0f} s for the lease of a run on another machine to run out")
+
+    with Lease(output, waiting) as lease:
+        plan = make_plan(step, output, asked, fingerprint, leased_by_us=True)
+        if plan.state == "done" and plan.manifest is not None:  # the former holder finished while this run waited
+            return StepReport(step, output, plan.manifest, reused=True)
+        try:
+            began = time.monotonic()
+            with _scratch(step, output) as scratch:
+                name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+                attempt = Attempt(output, name, scratch, manifests, lease, events)
+                result = body(attempt)
+                manifest = _finish(attempt, result, asked, fingerprint, spec, records, time.monotonic() - began)
+            lease.confirm()
+            try:
+                values = manifest.model_dump(mode="json")
+                # Not sorted: counts come with the most important first.
+                storage.write_json(storage.join(output, MANIFEST), values, create_only=True, sort_keys=False)
+            except FileExistsError:
+                manifest = read_manifest(output)  # what counts is what lies there
+        except BaseException as error:
+            if not lease.lost:  # else the prefix is another attempt's
+                with contextlib.suppress(Exception):  # the first error is the one to show
+                    storage.write_json(storage.join(output, ERROR), _describe(step, error))
+            raise
+        storage.delete_file(storage.join(output, ERROR))
+    return StepReport(step, output, manifest, reused=False)
+
+
+@contextlib.contextmanager
+def _scratch(step: str, output: str) -> Iterator[Path]:
+    """Make a local folder for one attempt; those that killed attempts at the same output left are removed first.
+
+    Whoever holds the lease may do so: no other attempt on this machine is alive.
+    """
+    prefix = f"earthenware-{step}-{hashlib.sha256(output.encode()).hexdigest()[:16]}-"
+    for stale in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _finish(
+    attempt: Attempt,
+    result: Result,
+    asked: dict[str, Any],
+    fingerprint: str,
+    spec: Spec,
+    inputs: dict[str, list[InputRecord]],
+    seconds: float,
+) -> Manifest:
+    rejects = attempt.all_rejects()
+    _put_rejects(attempt, rejects)
+    reasons = [reject.reason for reject in rejects]
+    metrics = {key: float(value) for key, value in result.metrics.items()}
+    for key in [key for key, value in metrics.items() if not math.isfinite(value)]:
+        # JSON has no such number: the manifest would not read back.
+        attempt.warn("METRIC_NOT_FINITE", f"the metric {key} is {metrics.pop(key)} and is left out")
+    content = result.content or sorted((name, item.sha256) for name, item in attempt.artifacts.items())
+    return Manifest(
+        step=asked["step"],
+        algorithm_version=asked["algorithm_version"],
+        spec=spec.model_dump(mode="json"),
+        spec_hash=spec.fingerprint(),
+        fingerprint=fingerprint,
+        digest=sha256_json([fingerprint, content]),
+        inputs=inputs,
+        attempt=attempt.name,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        counts={key: int(value) for key, value in result.counts.items()},
+        metrics=metrics,
+        details=plain_json(result.details),
+        rejects={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        seconds={"total": round(seconds, 3)},
+        artifacts=attempt.artifacts,
+        packages=_versions(),
+    )
+
+
+def _put_rejects(attempt: Attempt, rejects: list[Reject]) -> None:
+    import pyarrow as pa
+
+    columns = {
+        key: pa.array([getattr(reject, key) for reject in rejects], pa.string())
+        for key in ("record", "reason", "message")
+    }
+    attempt.put_table("rejects.parquet", pa.table(columns))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    found["earthenware"] = __version__
+    return found

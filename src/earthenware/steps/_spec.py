@@ -1,0 +1,103 @@
+"""Step specs: frozen pydantic models of scalars, their fingerprints, and errors a person can read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from earthenware.errors import EarthenwareError
+
+__all__ = ["CommaList", "Spec", "SpecT", "canonical_json", "parse_spec", "sha256_json"]
+
+
+def _split_commas(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_split_commas, json_schema_input_type=str | list[str])]
+"""A list of names that may also be written as one string with commas, as a Kubeflow parameter is."""
+
+
+class Spec(BaseModel):
+    """What one step is asked to do: scalars only, so that each field is also a pipeline parameter.
+
+    A field declared with ``json_schema_extra={"runtime": True}`` says how, not what (a number of processes): it stays
+    out of :meth:`fingerprint`, so that changing it invalidates nothing.
+    """
+
+    # A year alone is a number to YAML and a text to a field such as datetime.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
+
+    def results(self) -> dict[str, Any]:
+        """Return the fields that results depend on, as JSON values."""
+        values = self.model_dump(mode="json")
+        for key, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("runtime"):
+                del values[key]
+        return values
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of :meth:`results` in canonical JSON."""
+        return sha256_json(self.results())
+
+
+SpecT = TypeVar("SpecT", bound=BaseModel)
+
+
+def canonical_json(value: Any) -> str:
+    """Return JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256_json(value: Any) -> str:
+    """Return the hexadecimal SHA-256 of :func:`canonical_json`."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def parse_spec(model: type[SpecT], values: Mapping[str, Any], source: str = "spec") -> SpecT:
+    """Validate ``values``.
+
+    Raises:
+        EarthenwareError: ``BAD_SPEC``, one line that names each wrong field, its value and what is allowed.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise EarthenwareError("BAD_SPEC", _describe(error, model, source), "Correct the spec.") from None
+
+
+def _describe(error: ValidationError, model: type[BaseModel], source: str) -> str:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        location = [str(part) for part in problem["loc"]]
+        field = ".".join(location) or "(the whole document)"
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(_siblings(model, location[:-1]))
+            sentences.append(f"{field} is not a known field (known: {known})")
+        elif problem["type"] == "missing":
+            sentences.append(f"{field} is required")
+        else:
+            reason = problem["msg"].removeprefix("Value error, ")
+            sentences.append(f"{field} = {_shown(problem['input'])}: {reason}")
+    return " ".join((f"{source}: " + "; ".join(sentence.rstrip(".") for sentence in sentences) + ".").splitlines())
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _siblings(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(part)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
