@@ -1,0 +1,95 @@
+"""The index of chips: one row per chip, a GeoParquet table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import shapely
+
+from earthenware.errors import EarthenwareError
+
+__all__ = ["column", "index_schema", "index_table", "with_geo_metadata"]
+
+_TIME = pa.timestamp("us", tz="UTC")
+_RADIOMETRY = (
+    ("offset_declared", pa.int16()),
+    ("offset_applied", pa.int16()),
+    ("offset_contradicted", pa.bool_()),
+    ("dark_dn", pa.float64()),
+)
+
+
+def column(sensor: str, name: str) -> str:
+    """Return the index column of a sensor: ``column("sentinel-1-rtc", "present")`` is sentinel_1_rtc_present."""
+    return f"{sensor.replace('-', '_')}_{name}"
+
+
+def index_schema(sensors: Sequence[str]) -> pa.Schema:
+    """Return the columns of the index of a store with these sensors.
+
+    Per chip: id, scene, site, split, acquisition time (UTC), centre in degrees, footprint (WKB polygon, OGC:CRS84),
+    affine transform of the chip in its CRS, position in its scene (chip rows and columns), GSD in metres, the digest of
+    its pixels and masks, and its most frequent land-cover class with that class's fraction of the labelled pixels.
+    Per sensor: presence, time, source item ids and links, and the fractions (0 to 1) of cloud and of nodata.
+    Sentinel-2 adds the radiometric offset as declared, as applied (digital numbers), whether the pixels contradict the
+    declaration, and the dark digital number that the decision rests on.
+    """
+    fields: list[tuple[str, pa.DataType]] = [
+        ("chip_id", pa.string()),
+        ("scene_id", pa.string()),
+        ("site", pa.string()),
+        ("split", pa.string()),
+        ("datetime", _TIME),
+        ("lon", pa.float64()),
+        ("lat", pa.float64()),
+        ("geometry", pa.binary()),
+        ("crs", pa.string()),
+        ("transform", pa.list_(pa.float64())),
+        ("row", pa.int32()),
+        ("col", pa.int32()),
+        ("gsd", pa.float64()),
+        ("digest", pa.string()),
+        ("land_cover", pa.int16()),
+        ("land_cover_fraction", pa.float64()),
+    ]
+    for sensor in sensors:
+        fields += [
+            (column(sensor, "present"), pa.bool_()),
+            (column(sensor, "datetime"), _TIME),
+            (column(sensor, "items"), pa.list_(pa.string())),
+            (column(sensor, "hrefs"), pa.list_(pa.string())),
+            (column(sensor, "cloud_fraction"), pa.float64()),
+            (column(sensor, "nodata_fraction"), pa.float64()),
+        ]
+        if sensor == "sentinel-2-l2a":
+            fields += [(column(sensor, name), kind) for name, kind in _RADIOMETRY]
+    return pa.schema(fields)
+
+
+def index_table(rows: Sequence[Mapping[str, Any]], sensors: Sequence[str]) -> pa.Table:
+    """Turn rows into an index table; a column that a row lacks is null.
+
+    Raises:
+        EarthenwareError: ``CHIP_ROW``; a row holds an unknown column or a value of a wrong type.
+    """
+    schema = index_schema(sensors)
+    unknown = {key for row in rows for key in row} - set(schema.names)
+    if unknown:
+        raise EarthenwareError("CHIP_ROW", f"The chip index has no column '{min(unknown)}'.")
+    try:
+        return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise EarthenwareError("CHIP_ROW", f"A chip's index row is wrong: {error}.") from error
+
+
+def with_geo_metadata(table: pa.Table) -> pa.Table:
+    """Add the GeoParquet 1.1 description of the geometry column (longitude, latitude: the default CRS84)."""
+    geometry: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Polygon"]}
+    shapes = [shape for shape in shapely.from_wkb(table["geometry"].to_pylist()) if shape is not None]
+    if shapes:
+        geometry["bbox"] = [float(value) for value in shapely.total_bounds(shapes)]
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": json.dumps(geo).encode()})

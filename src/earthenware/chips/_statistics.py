@@ -1,0 +1,91 @@
+"""Band statistics from sums that merge exactly.
+
+Stored pixels are integers, so a band's count, sum and sum of squares are integers too. Kept as such they merge in any
+order and any grouping to the very same mean and standard deviation, and the subtraction in the variance loses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earthenware.chips._layout import SensorLayout
+from earthenware.chips._mask import UNUSABLE
+
+__all__ = ["Sums", "band_sums", "describe", "merge_sums"]
+
+Sums = dict[str, dict[str, list[int]]]
+"""Sensor -> band -> [count, sum, sum of squares] of stored values."""
+
+_BLOCK = 2**22
+"""Pixels summed at once in float64: 2**22 squares of int16 stay below 2**53, where float64 integers are exact."""
+
+
+def band_sums(layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray[np.uint8]) -> dict[str, list[int]]:
+    """Sum the usable pixels of each band.
+
+    Args:
+        layout: The sensor.
+        pixels: Stored values, [chip, band, y, x].
+        mask: Flags, [chip, y, x].
+
+    Returns:
+        Band -> [count, sum, sum of squares].
+    """
+    usable = (mask & int(UNUSABLE)) == 0
+    step = max(1, _BLOCK // max(1, mask.shape[-1] * mask.shape[-2]))
+    result: dict[str, list[int]] = {}
+    for index, band in enumerate(layout.bands):
+        totals = [0, 0, 0]
+        for start in range(0, len(pixels), step):
+            stored = pixels[start : start + step, index]
+            valid = usable[start : start + step] & (stored != layout.nodata)
+            values = np.where(valid, stored, 0).astype(np.float64).ravel()
+            totals[0] += int(np.count_nonzero(valid))
+            totals[1] += int(values.sum())
+            totals[2] += int(values @ values)
+        result[band] = totals
+    return result
+
+
+def merge_sums(parts: Iterable[Mapping[str, Mapping[str, Sequence[int]]]]) -> Sums:
+    """Add the sums of several parts; the order does not matter."""
+    merged: Sums = {}
+    for part in parts:
+        for sensor, bands in part.items():
+            known = merged.setdefault(sensor, {})
+            for band, sums in bands.items():
+                before = known.get(band, [0, 0, 0])
+                known[band] = [int(a) + int(b) for a, b in zip(before, sums, strict=True)]
+    return merged
+
+
+def describe(sums: Mapping[str, Mapping[str, Sequence[int]]], layouts: Mapping[str, SensorLayout]) -> dict[str, Any]:
+    """Turn sums into statistics in physical units.
+
+    Args:
+        sums: What :func:`merge_sums` returns.
+        layouts: Sensor id -> layout, for scale and offset.
+
+    Returns:
+        Sensor -> band -> {"mean", "std", "count"}; mean and std are None where no pixel was usable. ``std`` is that of
+        the population (divided by the count).
+    """
+    result: dict[str, Any] = {}
+    for sensor in sorted(sums):
+        layout = layouts[sensor]
+        result[sensor] = {}
+        for band in layout.bands:
+            count, total, squares = (int(value) for value in sums[sensor].get(band, (0, 0, 0)))
+            if count == 0:
+                result[sensor][band] = {"mean": None, "std": None, "count": 0}
+                continue
+            variance = Fraction(count * squares - total * total, count * count)
+            mean = float(Fraction(total, count)) * layout.scale + layout.offset
+            result[sensor][band] = {"mean": mean, "std": math.sqrt(variance) * layout.scale, "count": count}
+    return result
