@@ -1,0 +1,35 @@
+"""Where to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from earthenware.errors import EarthenwareError
+
+__all__ = ["resolve_device"]
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of this name.
+
+    Args:
+        name: ``"auto"`` takes an NVIDIA or AMD accelerator if torch sees one and the CPU if not; else a torch device
+            such as ``"cpu"`` or ``"cuda:1"``.
+
+    Raises:
+        EarthenwareError: ``DEVICE_UNAVAILABLE``; this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    remedy = "Use 'auto' or 'cpu', or run where the accelerator is."
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    # torch says so in four ways: unknown name, not compiled in, no driver, no such number.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0].rstrip(".")
+        message = f"The device {name!r} is not there: {first}."
+        raise EarthenwareError("DEVICE_UNAVAILABLE", message, remedy) from error
+    if device.type == "meta":
+        raise EarthenwareError("DEVICE_UNAVAILABLE", f"The device {name!r} computes nothing.", remedy)
+    return device

@@ -1,0 +1,74 @@
+"""A small chip store with known pixels, and an untrained package for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from earthenware.chips import ChipStore, ChipWriter, Mask, PartEntry, column, write_store
+from earthenware.inference import Package, PackageInfo, load_package, save_package
+from earthenware.models import MAEConfig, MaskedAutoencoder
+from earthenware.sensors import DEM, S1, S2
+
+SIZE = 16
+CUBE = (S2.id, S1.id, DEM.id)
+LEVELS = {S2.id: (2000.0, 500.0), S1.id: (-12.0, 3.0), DEM.id: (400.0, 50.0)}
+
+
+def make_store(root: Path, count: int = 12, *, sensors: tuple[str, ...] = CUBE, size: int = SIZE) -> ChipStore:
+    """Write chips: 1 lacks radar, 2 has clouds, 3 a nodata edge, 5 no place or time; the last has nothing optical."""
+    rng = np.random.default_rng(7)
+    pixels: dict[str, NDArray[np.int16]] = {}
+    masks: dict[str, NDArray[np.uint8]] = {}
+    for sensor in (one for one in (S2, S1, DEM) if one.id in sensors):
+        level, spread = LEVELS[sensor.id]
+        waves = np.sin(np.mgrid[0:size, 0:size].sum(0) / rng.uniform(1, 4, (count, len(sensor.bands), 1, 1)))
+        values = level + spread * (waves + rng.normal(0, 0.1, waves.shape))
+        mask = np.zeros((count, size, size), np.uint8)
+        mask[2, :, : size // 2] = Mask.CLOUD
+        mask[3, : size // 4] = Mask.NODATA
+        mask[4, 0, 0] = Mask.SNOW | Mask.WATER
+        if sensor.id == S2.id:
+            mask[-1] = Mask.CLOUD
+        stored = sensor.encode(values.astype(np.float32))
+        stored[3, :, : size // 4] = -32768
+        pixels[sensor.id], masks[sensor.id] = stored, mask
+    rows = [
+        {
+            "chip_id": f"chip-{number:03d}",
+            "scene_id": "scene",
+            "site": "site",
+            "split": "train",
+            "datetime": None if number == 5 else datetime(2021, 7, 1, 10, 30, tzinfo=UTC) + timedelta(days=number),
+            "lon": None if number == 5 else 20.0 + number,
+            "lat": None if number == 5 else -10.0,
+            column(S1.id, "present"): number != 1,
+        }
+        for number in range(count)
+    ]
+    if S1.id not in sensors:
+        for row in rows:
+            del row[column(S1.id, "present")]
+    part = root / "parts" / "0" / "a"
+    with ChipWriter(part, chip_size=size, gsd=10.0, sensors=sensors, expected=count) as writer:
+        writer.write(pixels, masks, rows)
+    summary = writer.close()
+    entry = PartEntry(path="parts/0/a", chips=summary.chips, digest=summary.digest, sums=summary.sums)
+    write_store(str(root), [entry], chip_size=size, gsd=10.0, sensors=sensors)
+    return ChipStore.open(str(root))
+
+
+def small_model(seed: int = 0, **changes: Any) -> MaskedAutoencoder:
+    values: dict[str, Any] = {"chip_size": SIZE, "patch_size": 4, "dim": 32, "depth": 2, "heads": 2, "dim_head": 16}
+    torch.manual_seed(seed)
+    return MaskedAutoencoder(MAEConfig.from_preset("nano", **{**values, "decoder_dim": 32, **changes}))
+
+
+def make_package(folder: Path, store: ChipStore, **changes: Any) -> Package:
+    save_package(folder, small_model(**changes), PackageInfo.from_store(store))
+    return load_package(folder)
