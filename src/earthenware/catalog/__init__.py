@@ -1,0 +1,17 @@
+"""From a catalog to a table of scenes: STAC search, sampling, matching in time and space, splits by place."""
+
+from earthenware.catalog._query import QUERY_VERSION, SCENES, query
+from earthenware.catalog._spec import QuerySpec, parse_bbox, parse_interval
+from earthenware.catalog._splits import Splits, block_of, split_places
+
+__all__ = [
+    "QUERY_VERSION",
+    "SCENES",
+    "QuerySpec",
+    "Splits",
+    "block_of",
+    "parse_bbox",
+    "parse_interval",
+    "query",
+    "split_places",
+]

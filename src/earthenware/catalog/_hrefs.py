@@ -1,0 +1,77 @@
+"""Asset links: made absolute, and refused where they point from the web into this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PureWindowsPath
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from earthenware import storage
+
+__all__ = ["HostileLinkError", "absolute_href", "with_absolute_hrefs"]
+
+_REMOTE: Final = {"http", "https", "s3", "gs", "az", "abfs", "abfss", "oss", "swift", "ftp"}
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+class HostileLinkError(ValueError):
+    """A link that must not be followed."""
+
+
+def absolute_href(href: str, base: str) -> str:
+    """Resolve a link against the document that it stands in.
+
+    Args:
+        href: The link.
+        base: URI of the item or of the ItemCollection file.
+
+    Returns:
+        An http(s) or s3 URI, another remote URI as it is, or an absolute local path.
+
+    Raises:
+        HostileLinkError: A document from elsewhere points to a local file, or any points into GDAL's own file systems.
+    """
+    remote = not storage.is_local(base)
+    text = href.strip()
+    if not text or "\0" in text or text.startswith("<") or _is_vsi(text):
+        raise HostileLinkError(f"link {href[:120]!r} is not the address of a file")
+    scheme = urlsplit(text).scheme.lower() if _SCHEME.match(text) and not PureWindowsPath(text).drive else ""
+    if scheme in _REMOTE and text[len(scheme) :].startswith("://"):
+        return text
+    if scheme not in {"", "file"}:  # a GDAL driver's connection string, such as WMS:... or HDF5:...
+        raise HostileLinkError(f"link {href[:120]!r} is not the address of a file")
+    if remote and (scheme == "file" or text.startswith(("/", "\\", "~")) or PureWindowsPath(text).drive):
+        raise HostileLinkError(f"link {href[:120]!r} of an item from {storage.redact(base)} points to a local file")
+    if remote:
+        return _join_remote(base, text)
+    if scheme == "file" or text.startswith("/"):
+        return storage.normalise(text)
+    return storage.normalise(f"{storage.parent(storage.normalise(base))}/{text}")
+
+
+def _is_vsi(text: str) -> bool:
+    return text.startswith("/") and text.lstrip("/").lower().startswith("vsi")
+
+
+def _join_remote(base: str, href: str) -> str:
+    if not base.startswith("s3://"):
+        return urljoin(base, href)
+    # urljoin knows web schemes only.
+    return "s3://" + urljoin("http://" + base.removeprefix("s3://"), href).removeprefix("http://")
+
+
+def with_absolute_hrefs(item: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Return a copy of an item whose asset links are absolute.
+
+    Raises:
+        HostileLinkError: See :func:`absolute_href`; one such link spoils the item.
+        ValueError: An asset is not an object with a link.
+    """
+    assets: dict[str, Any] = {}
+    for name, asset in (item.get("assets") or {}).items():
+        if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str):
+            raise ValueError(f"asset {name!r} has no href")
+        assets[name] = {**asset, "href": absolute_href(asset["href"], base)}
+    return {**item, "assets": assets}

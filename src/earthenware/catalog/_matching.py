@@ -1,0 +1,132 @@
+"""Which items of the other sensors go with an optical scene: near in time, covering its ground."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from earthenware.catalog._grid import to_grid_crs
+from earthenware.catalog._item import SceneItem
+
+__all__ = ["boxes_of", "covering_items", "match_land_cover", "match_radar"]
+
+_ONE_PASS: Final = timedelta(minutes=15)  # slices of one pass follow each other within minutes
+_COVERED: Final = 0.9  # share of the ground that counts as covered: no further pass is added
+_LEAST: Final = 0.05  # share of the ground below which a pass is no match
+_GAIN: Final = 0.005  # share of the ground that a further item must add
+
+Ground = tuple[BaseGeometry, str]
+"""Area to cover and the CRS it is in, in metres."""
+
+
+def covering_items(items: Iterable[SceneItem], ground: Ground) -> tuple[list[SceneItem], float]:
+    """Take items in their order as long as each adds ground.
+
+    Args:
+        items: Candidates, the preferred ones first.
+        ground: What to cover.
+
+    Returns:
+        The taken items and the share (0..1) of the ground that their union covers.
+    """
+    area, crs = ground
+    left = area
+    taken: list[SceneItem] = []
+    for item in items:
+        rest = left.difference(to_grid_crs(item.geometry, crs))
+        if left.area - rest.area >= _GAIN * area.area:
+            taken.append(item)
+            left = rest
+        if left.area < _GAIN * area.area:
+            break
+    return taken, 1 - left.area / area.area
+
+
+def match_radar(items: Sequence[SceneItem], moment: datetime, max_days: float, ground: Ground) -> list[SceneItem]:
+    """Return the radar items for a scene: the nearest pass that covers it, else the best one, filled up by others.
+
+    The first choice is the nearest pass that covers 90 % of the ground. Where none does, the pass with the largest
+    cover (nearest of equals) is filled up by passes of the same relative orbit, then of the same orbit direction;
+    the two directions look from opposite sides and are never mixed.
+
+    Args:
+        items: Radar items.
+        moment: When the optical scene was acquired.
+        max_days: Largest distance in time in days.
+        ground: The optical scene's ground.
+
+    Returns:
+        The items, the main pass first; none where no pass covers 5 % of the ground.
+    """
+    window = timedelta(days=max_days)
+    near = [item for item in items if abs(item.datetime - moment) <= window]
+    passes = [(one, *covering_items(one, ground)) for one in _passes(near)]
+    passes = [one for one in passes if one[2] >= _LEAST]
+    if not passes:
+        return []
+
+    def distance(group: Sequence[SceneItem]) -> timedelta:
+        return min(abs(item.datetime - moment) for item in group)
+
+    full = [one for one in passes if one[2] >= _COVERED]
+    if full:
+        return min(full, key=lambda one: (distance(one[0]), one[0][0].id))[1]
+    group, taken, _ = min(passes, key=lambda one: (-round(one[2], 2), distance(one[0]), one[0][0].id))
+    orbit, direction = _orbit(group[0])
+    others = [one[0] for one in passes if one[0] is not group and _orbit(one[0][0])[1] == direction]
+    others.sort(key=lambda one: (_orbit(one[0])[0] != orbit, distance(one), one[0].id))
+    return covering_items([*taken, *(item for one in others for item in one)], ground)[0]
+
+
+def _orbit(item: SceneItem) -> tuple[object, object]:
+    properties = item.item["properties"]
+    return properties.get("sat:relative_orbit"), properties.get("sat:orbit_state")
+
+
+def _passes(items: Sequence[SceneItem]) -> list[list[SceneItem]]:
+    """Group the slices of each pass: same satellite and orbit, minutes apart."""
+    tracks: dict[tuple[str, ...], list[SceneItem]] = defaultdict(list)
+    for item in sorted(items, key=lambda one: (one.datetime, one.id)):
+        platform = str(item.item["properties"].get("platform", "")).lower()
+        tracks[(platform, *map(str, _orbit(item)))].append(item)
+    groups: list[list[SceneItem]] = []
+    for track in tracks.values():
+        groups.append([track[0]])
+        for item in track[1:]:
+            if item.datetime - groups[-1][-1].datetime > _ONE_PASS:
+                groups.append([])
+            groups[-1].append(item)
+    return groups
+
+
+def match_land_cover(items: Sequence[SceneItem], moment: datetime, ground: Ground) -> list[SceneItem]:
+    """Return the land-cover items for a scene: those of the nearest year, gaps filled from the next nearest.
+
+    Args:
+        items: Items of one land-cover map.
+        moment: When the optical scene was acquired.
+        ground: The optical scene's ground.
+    """
+
+    def years_off(item: SceneItem) -> tuple[int, float, str]:
+        return abs(item.datetime - moment).days // 183, -item.datetime.timestamp(), item.id
+
+    return covering_items(sorted(items, key=years_off), ground)[0]
+
+
+def boxes_of(geometry: BaseGeometry) -> tuple[tuple[float, float, float, float], ...]:
+    """Return the boxes in degrees around a footprint: two where it lies on both sides of the antimeridian."""
+    west, south, east, north = geometry.bounds
+    if east - west < 180:
+        return ((west, south, east, north),)
+    parts = shapely.get_coordinates(geometry)
+    eastern, western = parts[parts[:, 0] >= 0], parts[parts[:, 0] < 0]
+    return (
+        (float(eastern[:, 0].min()), south, 180.0, north),
+        (-180.0, south, float(western[:, 0].max()), north),
+    )

@@ -1,0 +1,111 @@
+"""Which acquisitions of a site are taken: no duplicates, seasons spread, clear ones first, whatever the order."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from earthenware.catalog._item import SceneItem
+
+__all__ = ["deduplicate", "limit_scenes", "sample_site", "seeded_fraction"]
+
+_SAME_ACQUISITION: Final = timedelta(minutes=30)  # two passes over a place are more than 90 minutes apart
+_CLOUD_STEP: Final = 10.0  # percent; scenes within a step are equally clear and the seed decides
+_SEASONS: Final = 4
+
+
+def seeded_fraction(seed: int, key: str) -> float:
+    """Return a number in [0, 1) that depends on the seed and the key alone."""
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def deduplicate(items: Iterable[SceneItem]) -> tuple[list[SceneItem], int]:
+    """Keep one item of each acquisition of a site: the newest processing, then the one with the most data.
+
+    Args:
+        items: Items with their sites filled in.
+
+    Returns:
+        The kept items, ordered by site and time, and the number of items left out.
+    """
+    by_site: dict[str, list[SceneItem]] = defaultdict(list)
+    for item in items:
+        by_site[item.site].append(item)
+    kept: list[SceneItem] = []
+    total = 0
+    for site in sorted(by_site):
+        ordered = sorted(by_site[site], key=lambda item: (item.datetime, item.id))
+        total += len(ordered)
+        group: list[SceneItem] = []
+        for item in ordered:
+            if group and item.datetime - group[0].datetime > _SAME_ACQUISITION:
+                kept.append(max(group, key=_preference))
+                group = []
+            group.append(item)
+        kept.append(max(group, key=_preference))
+    return kept, total - len(kept)
+
+
+def _preference(item: SceneItem) -> tuple[float, str, float, str, str]:
+    # Granules of one processing are made on one day, a reprocessing on a later one.
+    nodata = 100.0 if math.isnan(item.nodata) else item.nodata
+    return item.baseline, f"{item.generated:%Y-%m-%d}", -nodata, item.generated.isoformat(), item.id
+
+
+def sample_site(items: Sequence[SceneItem], count: int, seed: int) -> list[SceneItem]:
+    """Draw acquisitions of one site without replacement.
+
+    Each draw takes from the seasons drawn from least often the clearest scene; among equally clear ones (within 10 %
+    cloud) the seed decides. The result does not depend on the order of the items.
+
+    Args:
+        items: Acquisitions of one site.
+        count: How many; 0 for all.
+        seed: Seed.
+
+    Returns:
+        The drawn items in the order of drawing.
+    """
+    left = sorted(items, key=lambda item: (_clearness(item), seeded_fraction(seed, f"{item.site}/{item.id}"), item.id))
+    drawn: list[SceneItem] = []
+    seasons: dict[int, int] = defaultdict(int)
+    while left and (count == 0 or len(drawn) < count):
+        item = min(left, key=lambda one: seasons[_season(one)])  # the first of equals: left is in order of clearness
+        left.remove(item)
+        drawn.append(item)
+        seasons[_season(item)] += 1
+    return drawn
+
+
+def _clearness(item: SceneItem) -> float:
+    return math.inf if math.isnan(item.cloud_cover) else item.cloud_cover // _CLOUD_STEP
+
+
+def _season(item: SceneItem) -> int:
+    return int((item.datetime.timetuple().tm_yday - 1) / 366 * _SEASONS)
+
+
+def limit_scenes(drawn: Mapping[str, Sequence[SceneItem]], most: int, seed: int) -> list[SceneItem]:
+    """Return all drawn scenes, or at most so many, taken from the sites in turn.
+
+    Args:
+        drawn: Site -> its scenes in the order of drawing.
+        most: Number of scenes to keep; 0 for all.
+        seed: Seed that orders the sites.
+
+    Returns:
+        Scenes ordered by site and time.
+    """
+    turns = [
+        (turn, seeded_fraction(seed, f"site/{site}"), site, item)
+        for site, items in drawn.items()
+        for turn, item in enumerate(items)
+    ]
+    turns.sort(key=lambda entry: entry[:3])
+    chosen = [entry[3] for entry in (turns[:most] if most else turns)]
+    return sorted(chosen, key=lambda item: (item.site, item.datetime, item.id))

@@ -1,0 +1,173 @@
+"""What a query is asked for, and how its texts are read: boxes in degrees, intervals in time."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from pydantic import Field, field_validator
+
+from earthenware.sensors import TIME_MATCHES
+from earthenware.steps import CommaList, Spec
+
+__all__ = ["Box", "Interval", "QuerySpec", "parse_bbox", "parse_interval"]
+
+Box = tuple[float, float, float, float]
+"""West, south, east, north in degrees; west <= east."""
+
+Interval = tuple[datetime | None, datetime | None]
+"""First and last moment, UTC; None where it is open."""
+
+_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+
+
+class QuerySpec(Spec):
+    """Which scenes to take from a catalog, and how to match and divide them."""
+
+    catalog: str = Field(
+        "https://planetarycomputer.microsoft.com/api/stac/v1",
+        description="Root URL of a STAC API, or path or URI of an ItemCollection JSON file (local, s3://, https://)",
+    )
+    bbox: str = Field(
+        "",
+        description="Area as west,south,east,north in degrees; west > east crosses the antimeridian; "
+        "empty takes a file's every item (an API needs one)",
+    )
+    datetime: str = Field(
+        "",
+        description="Date or interval in UTC, such as 2021-06 or 2021-01-01/2021-12-31, '..' for an open end; "
+        "empty takes a file's every item (an API needs one)",
+    )
+    sites: CommaList = Field((), description="Sites to keep, such as 13TDE,31UFS; empty keeps all")
+    max_cloud_cover: float = Field(50.0, ge=0, le=100, description="Largest cloud cover of an optical scene (%)")
+    max_nodata: float = Field(60.0, ge=0, le=100, description="Largest share of an optical scene without data (%)")
+    sentinel1_max_days: float = Field(
+        TIME_MATCHES["sentinel-1-rtc"].max_days or 6.0,
+        ge=0,
+        le=60,
+        description="Largest distance in time between radar and optical scene (days)",
+    )
+    scenes_per_site: int = Field(
+        4,
+        ge=0,
+        description="Scenes per site, spread over the seasons, clear ones first; 0 takes all (scenes)",
+    )
+    max_scenes: int = Field(0, ge=0, description="Scenes to keep in all, evenly over the sites; 0 keeps all (scenes)")
+    max_items: int = Field(20_000, ge=1, description="Most optical items a catalog may answer with (items)")
+    land_cover: str = Field(
+        "auto", min_length=1, description="Land-cover map: auto, none, or a collection id such as esa-worldcover"
+    )
+    optical_collection: str = Field(
+        "auto", min_length=1, description="Sentinel-2 collection: auto, or a collection id such as sentinel-2-c1-l2a"
+    )
+    on_missing_sensor: Literal["keep", "drop"] = Field(
+        "keep", description="Scenes without matching radar or elevation: keep or drop them"
+    )
+    validation_percent: float = Field(20.0, ge=0, le=90, description="Places that become validation data (%)")
+    test_percent: float = Field(0.0, ge=0, le=90, description="Places that become test data (%)")
+    split_block_km: float = Field(
+        50.0, ge=1, le=2000, description="Side of the blocks of ground that are divided among the splits (km)"
+    )
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of the sampling and of the splits")
+    reject_limit: float = Field(0.2, ge=0, le=1, description="Largest share of unusable items (fraction, 0 to 1)")
+    requests: int = Field(
+        4, ge=1, le=32, description="Searches under way at a time (requests)", json_schema_extra={"runtime": True}
+    )
+
+    @field_validator("catalog")
+    @classmethod
+    def _catalog(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("give the root URL of a STAC API or an ItemCollection file")
+        return value.strip()
+
+    @field_validator("bbox")
+    @classmethod
+    def _bbox(cls, value: str) -> str:
+        parse_bbox(value)
+        return value.strip()
+
+    @field_validator("datetime")
+    @classmethod
+    def _datetime(cls, value: str) -> str:
+        parse_interval(value)
+        return value.strip()
+
+    @field_validator("test_percent")
+    @classmethod
+    def _percentages(cls, value: float, info: object) -> float:
+        validation = getattr(info, "data", {}).get("validation_percent", 0.0)
+        if value + validation > 95:
+            raise ValueError(f"validation_percent and test_percent are {value + validation:g} together; 95 at most")
+        return value
+
+
+def parse_bbox(text: str) -> tuple[Box, ...]:
+    """Read ``west,south,east,north``; a box across the antimeridian becomes two.
+
+    Returns:
+        One box or two; none for an empty text.
+
+    Raises:
+        ValueError: The text is not four numbers that describe an area on Earth.
+    """
+    if not text.strip():
+        return ()
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError("must be four numbers west,south,east,north in degrees, such as 5.9,49.4,6.6,50.2") from None
+    if not (-180 <= west <= 180 and -180 <= east <= 180):
+        raise ValueError(f"longitudes must lie in -180..180, not {west:g} and {east:g}")
+    if not (-90 <= south < north <= 90):
+        raise ValueError(f"latitudes must lie in -90..90 with south < north, not {south:g} and {north:g}")
+    if west == east:
+        raise ValueError(f"west and east are both {west:g}: the area is empty")
+    if west > east:
+        # RFC 7946: the box crosses the antimeridian. Catalogs differ in how they read that, so two boxes are asked for.
+        halves = ((west, south, 180.0, north), (-180.0, south, east, north))
+        return tuple(half for half in halves if half[0] < half[2])
+    return ((west, south, east, north),)
+
+
+def parse_interval(text: str) -> Interval:
+    """Read a date (a year, month or day), a moment, or an interval of two with ``/``; ``..`` leaves an end open.
+
+    Dates include their whole period: 2021/2022 ends with the last second of 2022.
+
+    Raises:
+        ValueError: It is no such text, or it ends before it begins.
+    """
+    if not text.strip():
+        return None, None
+    ends = text.strip().split("/")
+    if len(ends) > 2:
+        raise ValueError("must be one date, or two with a slash between them")
+    first = _moment(ends[0], last=False)
+    last = _moment(ends[-1], last=True)
+    if first is None and last is None:
+        raise ValueError("must have at least one end")
+    if first is not None and last is not None and last < first:
+        raise ValueError(f"ends ({ends[-1]}) before it begins ({ends[0]})")
+    return first, last
+
+
+def _moment(text: str, *, last: bool) -> datetime | None:
+    text = text.strip()
+    if text in {"", ".."}:
+        return None
+    match = _DATE.fullmatch(text)
+    try:
+        if match:
+            year, month, day = (int(part) if part else None for part in match.groups())
+            assert year is not None
+            if not last:
+                return datetime(year, month or 1, day or 1, tzinfo=UTC)
+            final = datetime(year, month or 12, day or monthrange(year, month or 12)[1], tzinfo=UTC)
+            return final + timedelta(days=1, seconds=-1)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a date such as 2021, 2021-06, 2021-06-30 or 2021-06-30T10:00:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
