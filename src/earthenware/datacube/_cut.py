@@ -1,0 +1,259 @@
+"""From a scene to its chips: which are kept, their pixels, and their index rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earthenware.chips import Mask, column
+from earthenware.datacube._cube import Cube, SceneReader
+from earthenware.datacube._grid import ChipPlaces, Grid, chip_places, footprints, touching, window_sums
+from earthenware.datacube._scenes import Scene
+from earthenware.datacube._spec import BuildSpec
+from earthenware.errors import EarthenwareError
+from earthenware.sensors import LAND_COVER, S2, WORLD_COVER_CLASSES
+
+__all__ = ["STRIP_PIXELS", "ChipBlock", "Tally", "cut_scene"]
+
+STRIP_PIXELS = 6 * 2**20
+"""Pixels of a scene that are held at once; with four files read side by side a process then peaks at 0.9 GB."""
+
+
+@dataclass
+class Tally:
+    """What became of scenes and chips.
+
+    Attributes:
+        candidates: Chips that the scenes' grids hold.
+        dropped_nodata: Chips left out for missing pixels.
+        dropped_cloud: Chips left out for clouds and shadows.
+        dropped_split: Chips left out because another split holds the same ground.
+        splits: Split -> chips kept.
+        contradicted: Scenes whose pixels contradict the declared offset.
+        suspected: Scenes whose pixels look as if they had an offset that is not declared.
+    """
+
+    candidates: int = 0
+    dropped_nodata: int = 0
+    dropped_cloud: int = 0
+    dropped_split: int = 0
+    splits: dict[str, int] = field(default_factory=dict)
+    contradicted: list[str] = field(default_factory=list)
+    suspected: list[str] = field(default_factory=list)
+
+    @classmethod
+    def total(cls, tallies: Iterable[Mapping[str, Any]]) -> Tally:
+        """Add tallies, given as mappings."""
+        result = cls()
+        for one in tallies:
+            result.candidates += one["candidates"]
+            result.dropped_nodata += one["dropped_nodata"]
+            result.dropped_cloud += one["dropped_cloud"]
+            result.dropped_split += one["dropped_split"]
+            result.contradicted += one["contradicted"]
+            result.suspected += one["suspected"]
+            for split, count in one["splits"].items():
+                result.splits[split] = result.splits.get(split, 0) + count
+        result.contradicted.sort()
+        result.suspected.sort()
+        return result
+
+
+@dataclass(frozen=True)
+class ChipBlock:
+    """Some chips of one scene.
+
+    Attributes:
+        pixels: Sensor id -> stored values [chip, band, y, x].
+        masks: Sensor id -> flags [chip, y, x].
+        rows: Index rows.
+    """
+
+    pixels: dict[str, NDArray[np.int16]]
+    masks: dict[str, NDArray[np.uint8]]
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Fractions:
+    """Shares of a chip's pixels, [chip]; ``cloud`` is None where clouds are not known."""
+
+    nodata: NDArray[np.float64]
+    cloud: NDArray[np.float64] | None = field(default=None)
+
+    def keep(self, spec: BuildSpec, tally: Tally) -> NDArray[np.bool_]:
+        """Return which chips pass, and count the others."""
+        measured = self.nodata <= spec.max_nodata
+        # A chip without a single measured pixel is nothing to learn from, whatever the limit.
+        measured &= self.nodata < 1.0
+        clear = np.ones_like(measured) if self.cloud is None else self.cloud <= spec.max_cloud
+        tally.dropped_nodata += int((~measured).sum())
+        tally.dropped_cloud += int((measured & ~clear).sum())
+        return measured & clear
+
+
+def cut_scene(
+    scene: Scene, spec: BuildSpec, sensors: Sequence[str], options: dict[str, Any], pool: Executor, tally: Tally
+) -> Iterator[ChipBlock]:
+    """Yield a scene's chips, a strip of chip rows at a time.
+
+    The scene classification is read first; the other bands only where it leaves chips worth having.
+
+    Args:
+        scene: The scene.
+        spec: How to cut.
+        sensors: Sensors to store.
+        options: GDAL's configuration.
+        pool: Where files are read side by side.
+        tally: Counts, added to.
+
+    Raises:
+        EarthenwareError: What makes the scene unusable.
+    """
+    size = spec.chip_size
+    places = chip_places(scene.grid.height, scene.grid.width, size, spec.edges)
+    if not len(places):
+        shape = f"{scene.grid.height} x {scene.grid.width}"
+        raise EarthenwareError("TOO_SMALL", f"Scene '{scene.id}' ({shape} pixels) is smaller than a chip of {size}.")
+    tally.candidates += len(places)
+    withheld = touching(scene.grid, places, size, scene.withheld)
+    tally.dropped_split += int(withheld.sum())
+    places = places.take(~withheld)
+    if not len(places):
+        return
+    reader = SceneReader(scene, options, pool)
+    for strip in _strips(places, scene.grid.width, size):
+        block = _cut_strip(reader, scene, spec, sensors, strip, tally)
+        if block is not None:
+            tally.splits[scene.split] = tally.splits.get(scene.split, 0) + len(block.rows)
+            yield block
+    reader.check_coverage()
+    if reader.decision is not None and reader.decision.contradicted:
+        tally.contradicted.append(scene.id)
+    if reader.decision is not None and reader.decision.suspected:
+        tally.suspected.append(scene.id)
+
+
+def _strips(places: ChipPlaces, width: int, size: int) -> Iterator[ChipPlaces]:
+    """Split chips into runs of chip rows that fit into memory."""
+    tops = np.unique(places.y)
+    start = 0
+    while start < len(tops):
+        stop = start + 1
+        while stop < len(tops) and (tops[stop] + size - tops[start]) * width <= STRIP_PIXELS:
+            stop += 1
+        yield places.take((places.y >= tops[start]) & (places.y <= tops[stop - 1]))
+        start = stop
+
+
+def _window(grid: Grid, places: ChipPlaces, size: int) -> tuple[Grid, ChipPlaces]:
+    """Return the smallest window that holds the chips, and the chips as seen from it."""
+    top, left = int(places.y.min()), int(places.x.min())
+    height, width = int(places.y.max()) + size - top, int(places.x.max()) + size - left
+    return grid.window(top, left, height, width), places.moved(top, left)
+
+
+def _cut_strip(
+    reader: SceneReader, scene: Scene, spec: BuildSpec, sensors: Sequence[str], places: ChipPlaces, tally: Tally
+) -> ChipBlock | None:
+    size = spec.chip_size
+    window, local = _window(scene.grid, places, size)
+    flags = reader.flags(window)
+    if flags is not None:
+        keep = _fractions(flags, local, size, clouds=True).keep(spec, tally)
+        if not keep.any():
+            return None
+        places, inner = places.take(keep), local.take(keep)
+        top, left = int(inner.y.min()), int(inner.x.min())
+        window, local = _window(scene.grid, places, size)
+        flags = flags[top : top + window.height, left : left + window.width]
+    cube = reader.read(window, flags)
+    # The bands have the last word: where one of them has no value, the classification may have seen none missing.
+    fractions = _fractions(cube.masks[S2.id], local, size, clouds=flags is not None)
+    keep = fractions.keep(spec, tally)
+    if not keep.any():
+        return None
+    kept = _Fractions(fractions.nodata[keep], None if fractions.cloud is None else fractions.cloud[keep])
+    return _block(reader, scene, spec, sensors, places.take(keep), local.take(keep), cube, kept)
+
+
+def _fractions(flags: NDArray[np.uint8], places: ChipPlaces, size: int, *, clouds: bool) -> _Fractions:
+    """Measure all chips at once."""
+    area = size * size
+    missing = window_sums((flags & int(Mask.NODATA)) != 0, places, size)
+    nodata = missing / area
+    if not clouds:
+        return _Fractions(nodata)
+    covered = ((flags & int(Mask.CLOUD | Mask.SHADOW)) != 0) & ((flags & int(Mask.NODATA)) == 0)
+    return _Fractions(nodata, window_sums(covered, places, size) / np.maximum(area - missing, 1))
+
+
+def _block(
+    reader: SceneReader,
+    scene: Scene,
+    spec: BuildSpec,
+    sensors: Sequence[str],
+    places: ChipPlaces,
+    local: ChipPlaces,
+    cube: Cube,
+    fractions: _Fractions,
+) -> ChipBlock:
+    size = spec.chip_size
+    windows = [np.s_[..., y : y + size, x : x + size] for y, x in zip(local.y, local.x, strict=True)]
+    names = [name for name in sensors if name in cube.pixels]
+    pixels = {name: np.stack([cube.pixels[name][window] for window in windows]) for name in names}
+    masks = {name: np.stack([cube.masks[name][window] for window in windows]) for name in names}
+    centres, outlines = footprints(scene.grid, places, size)
+    a, b, c, d, e, f = scene.grid.transform
+    links = reader.links(names)
+    nodata = {name: ((masks[name] & int(Mask.NODATA)) != 0).mean(axis=(1, 2)) for name in names}
+    codes, shares = _majority(pixels[LAND_COVER.id]) if LAND_COVER.id in names else (None, None)
+    decision = reader.radiometry.decision
+    rows: list[dict[str, Any]] = []
+    for i in range(len(places)):
+        row: dict[str, Any] = {
+            "chip_id": f"{scene.id}-{places.row[i]:03d}-{places.col[i]:03d}",
+            "scene_id": scene.id,
+            "site": scene.site,
+            "split": scene.split,
+            "datetime": scene.datetime,
+            "lon": float(centres[i, 0]),
+            "lat": float(centres[i, 1]),
+            "geometry": outlines[i],
+            "crs": scene.grid.crs,
+            "transform": [a, b, c + a * int(places.x[i]), d, e, f + e * int(places.y[i])],
+            "row": int(places.row[i]),
+            "col": int(places.col[i]),
+            column(S2.id, "cloud_fraction"): None if fractions.cloud is None else float(fractions.cloud[i]),
+            column(S2.id, "offset_declared"): decision.declared,
+            column(S2.id, "offset_applied"): decision.applied,
+            column(S2.id, "offset_contradicted"): decision.contradicted,
+            column(S2.id, "dark_dn"): reader.radiometry.dark_dn,
+        }
+        if codes is not None and shares is not None and codes[i] >= 0:
+            row["land_cover"], row["land_cover_fraction"] = int(codes[i]), float(shares[i])
+        for name in sensors:
+            missing = float(nodata[name][i]) if name in nodata else 1.0
+            here = missing < 1.0
+            row[column(name, "present")] = here
+            row[column(name, "nodata_fraction")] = missing
+            row[column(name, "datetime")] = scene.times[name] if here else None
+            row[column(name, "items")] = [str(item.get("id")) for item in scene.items[name]] if here else []
+            row[column(name, "hrefs")] = links[name] if here else []
+        rows.append(row)
+    return ChipBlock(pixels, masks, rows)
+
+
+def _majority(classes: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return each chip's most frequent class (-1 without any) and its share of the labelled pixels."""
+    codes = np.array(sorted(WORLD_COVER_CLASSES))
+    counts = np.stack([(classes == code).sum(axis=(1, 2, 3)) for code in codes], axis=1)
+    labelled = counts.sum(axis=1)
+    best = counts.argmax(axis=1)
+    shares = counts.max(axis=1) / np.maximum(labelled, 1)
+    return np.where(labelled > 0, codes[best], -1), shares

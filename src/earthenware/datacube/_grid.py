@@ -1,0 +1,174 @@
+"""Pixel grids and the places of chips on them: pure functions of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+
+__all__ = ["ChipPlaces", "Grid", "chip_places", "footprints", "touching", "window_sums"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A north-up grid of square pixels in a projected CRS.
+
+    Attributes:
+        crs: Such as "EPSG:32633".
+        transform: The affine a, b, c, d, e, f: x = a * column + c and y = e * row + f, in metres.
+        height: Rows.
+        width: Columns.
+    """
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    height: int
+    width: int
+
+    @property
+    def affine(self) -> Affine:
+        """The transform from (column, row) to (x, y)."""
+        return Affine(*self.transform)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right, top in the CRS."""
+        a, _, c, _, e, f = self.transform
+        return c, f + e * self.height, c + a * self.width, f
+
+    def window(self, row: int, column: int, height: int, width: int) -> Grid:
+        """Return the grid of a window of this one; rows and columns in pixels."""
+        a, b, c, d, e, f = self.transform
+        return replace(self, transform=(a, b, c + a * column, d, e, f + e * row), height=height, width=width)
+
+    def coarsened(self, factor: float) -> Grid:
+        """Return the grid over the same ground with pixels that are ``factor`` times as large."""
+        a, b, c, d, e, f = self.transform
+        height, width = max(1, round(self.height / factor)), max(1, round(self.width / factor))
+        scaled = (a * self.width / width, b, c, d, e * self.height / height, f)
+        return replace(self, transform=scaled, height=height, width=width)
+
+
+@dataclass(frozen=True)
+class ChipPlaces:
+    """Where the chips of a scene lie, in row order.
+
+    Attributes:
+        row: Chip row of each chip, [chip].
+        col: Chip column of each chip, [chip].
+        y: First pixel row of each chip, [chip].
+        x: First pixel column of each chip, [chip].
+    """
+
+    row: NDArray[np.int64]
+    col: NDArray[np.int64]
+    y: NDArray[np.int64]
+    x: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, chosen: NDArray[Any]) -> ChipPlaces:
+        """Return some of the chips, by index or by mask."""
+        return ChipPlaces(self.row[chosen], self.col[chosen], self.y[chosen], self.x[chosen])
+
+    def moved(self, y: int, x: int) -> ChipPlaces:
+        """Return the same chips seen from a window that begins at pixel (y, x)."""
+        return replace(self, y=self.y - y, x=self.x - x)
+
+
+def _starts(length: int, size: int, edges: Literal["drop", "shift"]) -> NDArray[np.int64]:
+    starts = np.arange(length // size, dtype=np.int64) * size
+    if edges == "shift" and len(starts) and length % size:
+        starts = np.append(starts, length - size)
+    return starts
+
+
+def chip_places(height: int, width: int, size: int, edges: Literal["drop", "shift"]) -> ChipPlaces:
+    """Return the chips of a scene: side by side from its upper left corner.
+
+    Args:
+        height: Pixel rows of the scene.
+        width: Pixel columns of the scene.
+        size: Edge of a chip in pixels.
+        edges: "drop" leaves out the remainder; "shift" adds a last row and column of chips that end at the edge.
+    """
+    ys, xs = _starts(height, size, edges), _starts(width, size, edges)
+    row = np.repeat(np.arange(len(ys), dtype=np.int64), len(xs))
+    col = np.tile(np.arange(len(xs), dtype=np.int64), len(ys))
+    return ChipPlaces(row, col, ys[row], xs[col])
+
+
+def window_sums(flags: NDArray[np.bool_], places: ChipPlaces, size: int) -> NDArray[np.int64]:
+    """Count the true pixels in every chip at once, by a summed-area table.
+
+    Args:
+        flags: [y, x].
+        places: The chips.
+        size: Edge of a chip in pixels.
+
+    Returns:
+        Counts, [chip].
+    """
+    table = np.zeros((flags.shape[0] + 1, flags.shape[1] + 1), dtype=np.int32)
+    np.cumsum(flags, axis=0, dtype=np.int32, out=table[1:, 1:])
+    np.cumsum(table[1:, 1:], axis=1, out=table[1:, 1:])
+    top, left, bottom, right = places.y, places.x, places.y + size, places.x + size
+    sums = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
+    return sums.astype(np.int64)
+
+
+def touching(
+    grid: Grid, places: ChipPlaces, size: int, bounds: Iterable[tuple[float, float, float, float]]
+) -> NDArray[np.bool_]:
+    """Return which chips share ground with any of some bounds.
+
+    Args:
+        grid: The scene's grid.
+        places: The chips.
+        size: Edge of a chip in pixels.
+        bounds: Each left, bottom, right and top in the grid's CRS, metres.
+
+    Returns:
+        One flag per chip, [chip].
+    """
+    a, _, c, _, e, f = grid.transform
+    left, top = c + a * places.x, f + e * places.y
+    right, bottom = left + a * size, top + e * size
+    hit = np.zeros(len(places), dtype=bool)
+    for west, south, east, north in bounds:
+        hit |= (left < east) & (right > west) & (bottom < north) & (top > south)
+    return hit
+
+
+@lru_cache(maxsize=64)
+def _to_degrees(crs: str) -> Any:
+    from pyproj import Transformer
+
+    return Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+
+
+def footprints(grid: Grid, places: ChipPlaces, size: int) -> tuple[NDArray[np.float64], list[bytes]]:
+    """Return the centres and outlines of chips in longitude and latitude.
+
+    An outline that crosses the antimeridian goes on beyond 180 degrees instead of jumping around the globe.
+
+    Returns:
+        Centres [chip, 2] as (lon, lat) in degrees, and polygons as WKB (OGC:CRS84, counterclockwise).
+    """
+    a, _, c, _, e, f = grid.transform
+    across = np.array([0.5, 0.0, 1.0, 1.0, 0.0]) * size  # the centre, then the corners counterclockwise from lower left
+    down = np.array([0.5, 1.0, 1.0, 0.0, 0.0]) * size
+    xs = c + a * (places.x[:, None] + across)
+    ys = f + e * (places.y[:, None] + down)
+    lon, lat = _to_degrees(grid.crs).transform(xs, ys)
+    lon = lon[:, :1] + (lon - lon[:, :1] + 180.0) % 360.0 - 180.0
+    corners = np.stack([lon[:, 1:], lat[:, 1:]], axis=-1)
+    shapes = shapely.polygons(corners) if len(corners) else np.empty(0, dtype=object)
+    return np.stack([lon[:, 0], lat[:, 0]], axis=-1), list(shapely.to_wkb(shapes))

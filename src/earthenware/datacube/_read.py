@@ -1,0 +1,238 @@
+"""Bringing one band onto a grid, from the files that hold it.
+
+This stays below odc-stac on purpose. Tried with its version 0.5.3: it trusts an item's ``proj:transform`` over the
+file's own georeferencing (an item that was 50 km off came back empty, without an error), a file without a CRS is a bare
+AssertionError, and a truncated file's error does not name the file. Here the files decide, and each failure names one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from earthenware import storage
+from earthenware.datacube._grid import Grid
+from earthenware.errors import EarthenwareError
+
+__all__ = ["read_band"]
+
+Accept = Callable[[NDArray[Any]], NDArray[np.bool_]]
+
+_ALIGNED = 1e-3
+"""Pixels by which two grids may be apart and still count as one: a centimetre at 10 m, far below any geolocation."""
+_MARGIN = 3
+"""Source pixels read around a window, so that what is interpolated does not depend on where the window ends."""
+
+
+@lru_cache(maxsize=64)
+def _crs(text: str) -> Any:
+    from rasterio.crs import CRS
+
+    return CRS.from_user_input(text)
+
+
+def read_band(
+    links: Sequence[str],
+    grid: Grid,
+    *,
+    resampling: Literal["nearest", "bilinear"],
+    accept: Accept,
+    options: dict[str, Any],
+) -> tuple[NDArray[np.float32], bool]:
+    """Read a band from one or several files onto a grid.
+
+    Where grids coincide pixels are copied, never interpolated. Elsewhere they are warped (GDAL places them to 0.02
+    source pixels); a pixel is valid where the source pixel that it falls into is valid, and an invalid one gives
+    nothing to its neighbours.
+
+    Args:
+        links: Readable links; where files overlap, the first that has a valid pixel counts.
+        grid: The grid wanted.
+        resampling: How to warp.
+        accept: Says which source pixels are measurements, given their raw numbers; the file's own nodata is left out
+            in any case.
+        options: GDAL's configuration.
+
+    Returns:
+        Values [y, x], NaN where there is none, and whether any file covers a part of the grid.
+
+    Raises:
+        EarthenwareError: ``MISSING_ASSET``, ``HTTP_ERROR``, ``UNREADABLE_ASSET`` or ``NO_CRS``, naming the file.
+    """
+    result: NDArray[np.float32] | None = None
+    for link in links:
+        found = _read_one(link, grid, resampling, accept, options)
+        if found is None:
+            continue
+        if result is None:
+            result = found
+        else:
+            np.copyto(result, found, where=np.isnan(result))
+        if not np.isnan(result).any():
+            break
+    if result is None:
+        return np.full((grid.height, grid.width), np.nan, dtype=np.float32), False
+    return result, True
+
+
+def _read_one(
+    link: str, grid: Grid, resampling: str, accept: Accept, options: dict[str, Any]
+) -> NDArray[np.float32] | None:
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    try:
+        with rasterio.Env(**options), rasterio.open(link) as file:
+            if file.crs is None:
+                raise EarthenwareError("NO_CRS", f"'{storage.redact(link)}' has no coordinate reference system.")
+            return _read_open(file, grid, resampling, accept)
+    except (RasterioError, OSError) as error:
+        raise _explain(link, error) from error
+
+
+def _explain(link: str, error: Exception) -> EarthenwareError:
+    """Turn what GDAL says into one sentence and a reason."""
+    chain: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        chain.append(str(cause) or type(cause).__name__)
+        cause = cause.__cause__ or cause.__context__
+    text = " ".join(chain)
+    where, last = storage.redact(link), chain[-1].splitlines()[0][:200].rstrip(". ")
+    remote = link.startswith(("http://", "https://", "s3://", "/vsi"))
+    gone = ("HTTP response code: 404", "NoSuchKey", "No such file or directory", "does not exist")
+    if any(sign in text for sign in gone):
+        return EarthenwareError("MISSING_ASSET", f"There is no file '{where}'.")
+    signs = (
+        "HTTP response code",
+        "HTTP error code",
+        "CURL error",
+        "timed out",
+        "Could not resolve",
+        "Failed to connect",
+    )
+    if remote and any(sign in text for sign in signs):
+        return EarthenwareError("HTTP_ERROR", f"'{where}' could not be fetched: {last}.")
+    return EarthenwareError("UNREADABLE_ASSET", f"'{where}' cannot be read: {last}.")
+
+
+def _read_open(file: Any, grid: Grid, resampling: str, accept: Accept) -> NDArray[np.float32] | None:
+    target = _crs(grid.crs)
+    same = file.crs == target or (file.crs.to_epsg() is not None and file.crs.to_epsg() == target.to_epsg())
+    source: Affine = file.transform
+    if same and _aligned(source, file.width, grid):
+        return _paste(file, grid, accept)
+    window = _source_window(file, grid, same)
+    if window is None:
+        return None
+    (top, bottom), (left, right) = window
+    step = _decimation(file, grid, same)
+    height, width = max(1, (bottom - top) // step), max(1, (right - left) // step)
+    raw = file.read(1, window=window, out_shape=(height, width))
+    values = _masked(raw, file.nodata, accept)
+    placed = _moved(source, left, top, (right - left) / width, (bottom - top) / height)
+    return _warp(values, placed, target if same else file.crs, grid, target, resampling)
+
+
+def _moved(source: Affine, left: int, top: int, across: float, down: float) -> Affine:
+    """Return the transform of a window of a file whose pixels were merged ``across`` by ``down``."""
+    a, b, c, d, e, f = tuple(source)[:6]
+    return Affine(a * across, b * down, a * left + b * top + c, d * across, e * down, d * left + e * top + f)
+
+
+def _aligned(source: Affine, width: int, grid: Grid) -> bool:
+    a, b, c, d, e, f = grid.transform
+    if source.b or source.d or b or d:
+        return False
+    longest = max(width, grid.width, grid.height)
+    if abs(source.a / a - 1) * longest > _ALIGNED or abs(source.e / e - 1) * longest > _ALIGNED:
+        return False
+    across, down = (c - source.c) / a, (f - source.f) / e
+    return abs(across - round(across)) < _ALIGNED and abs(down - round(down)) < _ALIGNED
+
+
+def _paste(file: Any, grid: Grid, accept: Accept) -> NDArray[np.float32] | None:
+    a, _, c, _, e, f = grid.transform
+    left, top = round((c - file.transform.c) / a), round((f - file.transform.f) / e)
+    rows = (max(0, top), min(file.height, top + grid.height))
+    columns = (max(0, left), min(file.width, left + grid.width))
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        return None
+    values = _masked(file.read(1, window=(rows, columns)), file.nodata, accept)
+    if values.shape == (grid.height, grid.width):
+        return values
+    result = np.full((grid.height, grid.width), np.nan, dtype=np.float32)
+    result[rows[0] - top : rows[1] - top, columns[0] - left : columns[1] - left] = values
+    return result
+
+
+def _masked(raw: NDArray[Any], nodata: float | None, accept: Accept) -> NDArray[np.float32]:
+    valid = accept(raw)
+    if nodata is not None and not math.isnan(nodata):
+        valid &= raw != nodata
+    values = raw.astype(np.float32)
+    values[~valid] = np.nan
+    return values
+
+
+def _source_window(file: Any, grid: Grid, same: bool) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return the rows and columns of the file that cover the grid, with a margin; None where it covers nothing."""
+    from rasterio.warp import transform_bounds
+
+    bounds = grid.bounds if same else transform_bounds(_crs(grid.crs), file.crs, *grid.bounds, densify_pts=21)
+    to = ~file.transform  # written out, as the operator for it differs between versions of affine
+    corners = [(x, y) for x in bounds[::2] for y in bounds[1::2]]
+    columns = [to.a * x + to.b * y + to.c for x, y in corners]
+    rows = [to.d * x + to.e * y + to.f for x, y in corners]
+    if not all(map(math.isfinite, columns + rows)):
+        return None
+    if min(columns) >= file.width or max(columns) <= 0 or min(rows) >= file.height or max(rows) <= 0:
+        return None
+    left, right = max(0, math.floor(min(columns)) - _MARGIN), min(file.width, math.ceil(max(columns)) + _MARGIN)
+    top, bottom = max(0, math.floor(min(rows)) - _MARGIN), min(file.height, math.ceil(max(rows)) + _MARGIN)
+    return (top, bottom), (left, right)
+
+
+def _decimation(file: Any, grid: Grid, same: bool) -> int:
+    """Return how many source pixels may be skipped when the grid is much coarser than the file (it has overviews)."""
+    if not same:
+        return 1
+    return max(1, int(grid.transform[0] / abs(file.transform.a)))
+
+
+def _warp(
+    values: NDArray[np.float32], transform: Affine, crs: Any, grid: Grid, target: Any, resampling: str
+) -> NDArray[np.float32]:
+    from rasterio.enums import Resampling
+    from rasterio.warp import reproject
+
+    def warped(source: NDArray[Any], how: Resampling, nodata: float) -> NDArray[Any]:
+        result = np.full((grid.height, grid.width), nodata, dtype=source.dtype)
+        reproject(
+            source,
+            result,
+            src_transform=transform,
+            src_crs=crs,
+            src_nodata=nodata,
+            dst_transform=grid.affine,
+            dst_crs=target,
+            dst_nodata=nodata,
+            resampling=how,
+            num_threads=1,
+        )
+        return result
+
+    if resampling == "nearest":
+        return warped(values, Resampling.nearest, math.nan)
+    result = warped(values, Resampling.bilinear, math.nan)
+    invalid = np.isnan(values)
+    if invalid.any():  # GDAL spreads a valid pixel into invalid ones beside it
+        inside = warped((~invalid).astype(np.uint8), Resampling.nearest, 0)
+        result[inside == 0] = np.nan
+    return result

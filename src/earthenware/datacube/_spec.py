@@ -1,0 +1,78 @@
+"""What can be asked of a build."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from earthenware.sensors import DEM, LAND_COVER, S1, S2
+from earthenware.steps import CommaList, Spec
+
+__all__ = ["BuildSpec", "MergeSpec"]
+
+_RUNTIME: dict[str, Any] = {"runtime": True}
+
+
+class BuildSpec(Spec):
+    """How scenes become chips."""
+
+    sensors: CommaList = Field(
+        default=(S2.id, S1.id, DEM.id, LAND_COVER.id),
+        description="Sensors to store (ids); land-cover is left out where the scenes have none",
+    )
+    chip_size: int = Field(default=64, ge=8, le=2048, description="Edge of a chip (pixels)")
+    gsd: float = Field(default=10.0, gt=0, description="Ground sampling distance of the scenes' grids (metres)")
+    edges: Literal["drop", "shift"] = Field(
+        default="drop",
+        description="What to do with the remainder at a scene's right and lower edge: drop it, or shift the last row "
+        "and column of chips back until they fit, so that they overlap their neighbours",
+    )
+    max_cloud: float = Field(
+        default=0.5, ge=0, le=1, description="Largest share of a chip's measured pixels under cloud or shadow (0 to 1)"
+    )
+    max_nodata: float = Field(
+        default=0.5, ge=0, le=1, description="Largest share of a chip's pixels without Sentinel-2 data (0 to 1)"
+    )
+    reject_limit: float = Field(
+        default=0.2, ge=0, le=1, description="Largest share of scenes that may be left out as bad (0 to 1)"
+    )
+    part_chips: int = Field(default=256, ge=1, le=65536, description="Chips after which a part is closed (number)")
+    shard: str = Field(
+        default="0/1",
+        pattern=r"^\d+/[1-9]\d*$",
+        description="Which share of the scenes to build, as index/count: 0/4 is the first of four",
+    )
+    workers: int = Field(default=2, ge=1, le=256, description="Processes (number)", json_schema_extra=_RUNTIME)
+    threads: int = Field(
+        default=4, ge=1, le=64, description="Files read at once by each process (number)", json_schema_extra=_RUNTIME
+    )
+    retries: int = Field(
+        default=4,
+        ge=0,
+        le=20,
+        description="Times a failed web request is tried again, waiting longer each time (number)",
+        json_schema_extra=_RUNTIME,
+    )
+    timeout: int = Field(
+        default=60, ge=1, description="Longest time one web request may take (seconds)", json_schema_extra=_RUNTIME
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        index, count = self.shard_of
+        if index >= count:
+            raise ValueError(f"shard {self.shard}: the index must be below the count")
+        if S2.id not in self.sensors:
+            raise ValueError(f"sensors: {S2.id} is needed, as its scenes give time, grid and clouds")
+        return self
+
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """The shard's index and the number of shards."""
+        index, count = self.shard.split("/")
+        return int(index), int(count)
+
+
+class MergeSpec(Spec):
+    """How shards become one store; there is nothing to choose."""
