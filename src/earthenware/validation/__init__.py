@@ -1,0 +1,11 @@
+"""Validating a chip store: expectations over its index, its pixels, its radiometry and its files; a verdict; a gate.
+
+:func:`validate` always ends with a verdict, :func:`gate` raises when that verdict is bad. ``EXPECTATIONS`` lists the
+expectations by name with their severity, which a spec may change.
+"""
+
+from earthenware.validation._names import EXPECTATIONS
+from earthenware.validation._spec import ValidateSpec
+from earthenware.validation._validate import VERDICT, gate, validate
+
+__all__ = ["EXPECTATIONS", "VERDICT", "ValidateSpec", "gate", "validate"]

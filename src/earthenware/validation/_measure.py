@@ -1,0 +1,154 @@
+"""Pixel statistics of chips, vectorised over a block of them.
+
+Everything is counted on the stored integers and turned into physical units at the end, so that no float copy of the
+pixels is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from earthenware.chips import Mask
+from earthenware.sensors import WORLD_COVER_CLASSES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from earthenware.chips import SensorLayout
+
+__all__ = ["PLAUSIBLE", "VEGETATION", "measure_bands", "measure_chips", "vegetation_means"]
+
+PLAUSIBLE: Final[dict[str, tuple[float, float]]] = {
+    # Reflectance * 10000: a removed offset leaves down to -1000, and clouds and glint reach above 1.
+    "optical": (-2000.0, 20000.0),
+    # Gamma0 in dB: the noise floor of Sentinel-1 is near -30 (darker only by processing), corner reflectors reach 30.
+    "radar": (-60.0, 30.0),
+    # Metres above the geoid: the shores of the Dead Sea lie at -430, the deepest open pits below; Everest at 8849.
+    "elevation": (-500.0, 9000.0),
+}
+"""Kind of sensor -> smallest and largest plausible value, in the units that chips decode to."""
+
+VEGETATION: Final = (10, 20, 30, 40, 90, 95)
+"""WorldCover codes under which near infrared should be brighter than red."""
+
+_BRIGHT_BLUE: Final = 2000
+_EDGE: Final = np.int16(32767)
+
+
+def measure_bands(layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Describe each band of each chip.
+
+    Args:
+        layout: The sensor.
+        pixels: Stored values, `[chip, band, y, x]`.
+        mask: Flags, `[chip, y, x]`.
+
+    Returns:
+        Arrays `[chip, band]`: ``pixels``, ``valid`` and ``implausible`` (numbers of them; what is flagged as cloud or
+        saturated may hold any value), ``sum`` and ``squares`` (of physical values), and ``minimum``, ``maximum``
+        (physical; NaN where no pixel is valid).
+    """
+    measured = pixels != layout.nodata
+    valid = np.count_nonzero(measured, axis=(2, 3))
+    # An implausible value can only lie in a band whose extremes are: most bands need no second pass.
+    lowest = np.where(measured, pixels, _EDGE).min(axis=(2, 3)).astype(np.float64)
+    highest = pixels.max(axis=(2, 3)).astype(np.float64)  # nodata is the smallest int16
+    total = pixels.sum(axis=(2, 3), dtype=np.int64) - (measured.shape[2] * measured.shape[3] - valid) * layout.nodata
+    filled = np.where(measured, pixels, 0).astype(np.float32).reshape(*pixels.shape[:2], -1)
+    squares = np.einsum("cbp,cbp->cb", filled, filled, dtype=np.float64, casting="same_kind")
+    empty = valid == 0
+    minimum, maximum = lowest * layout.scale + layout.offset, highest * layout.scale + layout.offset
+    minimum[empty] = maximum[empty] = np.nan
+    scaled = total * layout.scale + valid * layout.offset
+    scaled_squares = squares * layout.scale**2 + 2 * layout.offset * layout.scale * total + valid * layout.offset**2
+    return {
+        "pixels": np.full(valid.shape, measured.shape[2] * measured.shape[3]),
+        "valid": valid,
+        "sum": scaled,
+        "squares": scaled_squares,
+        "minimum": minimum,
+        "maximum": maximum,
+        "implausible": _implausible(layout, pixels, mask, minimum, maximum),
+    }
+
+
+def _implausible(
+    layout: SensorLayout,
+    pixels: NDArray[np.int16],
+    mask: NDArray[np.uint8],
+    minimum: NDArray[np.float64],
+    maximum: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    counts = np.zeros(pixels.shape[:2], dtype=np.int64)
+    if layout.kind == "label":
+        known = np.zeros(2**16, dtype=bool)
+        known[[*WORLD_COVER_CLASSES, layout.nodata]] = True  # negative codes count from the end, as in the view below
+        counts += np.count_nonzero(~known[pixels.view(np.uint16)], axis=(2, 3))
+        return counts
+    if layout.kind not in PLAUSIBLE:
+        return counts
+    low, high = PLAUSIBLE[layout.kind]
+    with np.errstate(invalid="ignore"):
+        suspects = (minimum < low) | (maximum > high)
+    for chip, band in np.argwhere(suspects):
+        stored = pixels[chip, band].astype(np.float64)
+        physical = stored * layout.scale + layout.offset
+        outside = (stored != layout.nodata) & ((physical < low) | (physical > high))
+        outside &= (mask[chip] & (Mask.CLOUD | Mask.SATURATED)) == 0
+        counts[chip, band] = np.count_nonzero(outside)
+    return counts
+
+
+def measure_chips(layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Compare each chip's mask with its pixels.
+
+    Args:
+        layout: The sensor.
+        pixels: Stored values, `[chip, band, y, x]`.
+        mask: Flags, `[chip, y, x]`.
+
+    Returns:
+        Arrays `[chip]`: ``nodata_fraction`` (of the flag), ``flagged_but_measured`` (pixels with the nodata flag that
+        hold a value in some band) and ``nodata_but_unflagged`` (pixels without it that lack a value in some band).
+    """
+    missing = pixels == layout.nodata
+    anywhere, everywhere = missing.any(axis=1), missing.all(axis=1)
+    flagged = (mask & Mask.NODATA) != 0
+    return {
+        "nodata_fraction": flagged.mean(axis=(1, 2)),
+        "flagged_but_measured": np.count_nonzero(flagged & ~everywhere, axis=(1, 2)),
+        "nodata_but_unflagged": np.count_nonzero(~flagged & anywhere, axis=(1, 2)),
+    }
+
+
+def vegetation_means(
+    layout: SensorLayout,
+    pixels: NDArray[np.int16],
+    mask: NDArray[np.uint8],
+    land_cover: NDArray[np.int16],
+) -> dict[str, NDArray[Any]]:
+    """Sum red and near infrared over clear vegetation.
+
+    Args:
+        layout: An optical sensor with bands B02, B04 and B08.
+        pixels: Stored values, `[chip, band, y, x]`.
+        mask: The sensor's flags, `[chip, y, x]`.
+        land_cover: Stored WorldCover codes, `[chip, y, x]`.
+
+    Returns:
+        Arrays `[chip]`: ``vegetation`` (pixels), ``red`` and ``near_infrared`` (sums of physical values over them).
+    """
+    blue, red, near_infrared = (pixels[:, layout.bands.index(band)] for band in ("B02", "B04", "B08"))
+    clear = (mask & (Mask.NODATA | Mask.CLOUD | Mask.SHADOW | Mask.SNOW | Mask.WATER | Mask.SATURATED)) == 0
+    # No plant is as bright in blue as snow, cloud and haze that the flags missed.
+    clear &= blue < _BRIGHT_BLUE
+    chosen = clear & np.isin(land_cover, VEGETATION) & (red != layout.nodata) & (near_infrared != layout.nodata)
+    count = np.count_nonzero(chosen, axis=(1, 2))
+
+    def total(band: NDArray[np.int16]) -> NDArray[Any]:
+        stored = np.where(chosen, band, 0).sum(axis=(1, 2), dtype=np.int64)
+        return np.asarray(stored * layout.scale + count * layout.offset)
+
+    return {"vegetation": count, "red": total(red), "near_infrared": total(near_infrared)}
