@@ -1,0 +1,122 @@
+"""Batches for one worker, made ahead of time in a thread, resumable at any step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from earthenware.models import CubeBatch
+from earthenware.training._augment import lay, orientations
+from earthenware.training._noise import VALIDATION, mask_noise
+from earthenware.training._sampler import ChipSampler
+
+__all__ = ["ChipLoader", "TrainingBatch"]
+
+Read = Callable[[NDArray[np.int64]], CubeBatch]
+
+
+@dataclass
+class TrainingBatch:
+    """What one step learns from.
+
+    Attributes:
+        cube: The chips.
+        noise: `[batch, group, patch]` uniform noise that decides what is hidden.
+        chips: Number of chips of the global batch, over all workers.
+    """
+
+    cube: CubeBatch
+    noise: torch.Tensor
+    chips: int
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> TrainingBatch:
+        """Return the batch on another device."""
+        cube = self.cube.to(device, non_blocking=non_blocking)
+        return TrainingBatch(cube, self.noise.to(device, non_blocking=non_blocking), self.chips)
+
+    def pin_memory(self) -> TrainingBatch:
+        """Return the batch in page-locked memory, for copies to a GPU that do not wait."""
+        return TrainingBatch(self.cube.pin_memory(), self.noise.pin_memory(), self.chips)
+
+
+class ChipLoader:
+    """Iterates over the batches of one epoch after another.
+
+    Lightning sets the epoch through :attr:`sampler` and keeps :meth:`state_dict` in its checkpoints. The state counts
+    the batches that were handed out, not those that wait in the thread.
+
+    Args:
+        sampler: Which chips, as positions in ``chips``.
+        chips: `[position]` numbers of the split's chips in the store.
+        read: Reads chips of the store into a batch.
+        tokens: Shape of one chip's tokens, (group, patch).
+        seed: Seed of masks and turns.
+        training: Whether to turn chips and hide others each epoch; validation shows the same every time.
+        augment: Whether to turn chips in training.
+        ahead: Batches to make ahead of time.
+    """
+
+    def __init__(
+        self,
+        sampler: ChipSampler,
+        chips: NDArray[np.int64],
+        read: Read,
+        *,
+        tokens: tuple[int, int],
+        seed: int,
+        training: bool,
+        augment: bool = False,
+        ahead: int = 2,
+    ) -> None:
+        self.sampler = sampler
+        self.batch_sampler = None  # Lightning looks here before it looks at the sampler
+        self._chips, self._read, self._tokens, self._seed = chips, read, tokens, seed
+        self._training, self._augment, self._ahead = training, augment and training, ahead
+        self._given: dict[str, Any] = sampler.state_dict()
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        """Yield the remaining batches of the sampler's epoch."""
+        epoch = self.sampler.epoch
+        with ThreadPoolExecutor(1, thread_name_prefix="chips") as pool:
+            waiting: list[tuple[dict[str, Any], Future[TrainingBatch]]] = []
+            for positions in self.sampler:
+                size = self.sampler.global_size(self.sampler.step - 1)
+                task = pool.submit(self._make, self._chips[positions], epoch, size)
+                waiting.append((self.sampler.state_dict(), task))
+                if len(waiting) > self._ahead:
+                    yield self._hand(waiting)
+            while waiting:
+                yield self._hand(waiting)
+
+    def _hand(self, waiting: list[tuple[dict[str, Any], Future[TrainingBatch]]]) -> TrainingBatch:
+        state, task = waiting.pop(0)
+        batch = task.result()
+        self._given = state
+        return batch
+
+    def _make(self, chips: NDArray[np.int64], epoch: int, size: int) -> TrainingBatch:
+        cube = self._read(chips)
+        if self._augment:
+            ways = orientations(chips, self._seed, epoch)
+            cube.pixels, cube.valid = lay(cube.pixels, ways), lay(cube.valid, ways)
+        noise = mask_noise(chips, self._tokens, self._seed, epoch if self._training else VALIDATION)
+        return TrainingBatch(cube, torch.from_numpy(noise), size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the loader stands."""
+        return dict(self._given)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state, on any number of workers."""
+        self.sampler.load_state_dict(state)
+        self._given = self.sampler.state_dict()

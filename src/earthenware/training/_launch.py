@@ -1,0 +1,127 @@
+"""The driver's side: start Ray, run the workers, relay what they say, and leave nothing behind."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from earthenware.errors import EarthenwareError
+from earthenware.steps import Attempt, guard
+from earthenware.training._board import Note, open_board
+from earthenware.training._job import Job
+from earthenware.training._ray import local_ray
+from earthenware.training._spec import TrainSpec
+from earthenware.training._worker import work
+
+__all__ = ["launch"]
+
+_POLL_SECONDS = 0.25
+
+
+def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_epoch: Callable[[Note], None]) -> None:
+    """Train with Ray until the last checkpoint exists.
+
+    Args:
+        spec: What to do.
+        chips: URI of the chip store.
+        checkpoints: Prefix of the checkpoints.
+        attempt: Where progress is told.
+        on_epoch: Called in this thread with the history row of each epoch as it ends.
+
+    Raises:
+        EarthenwareError: What a worker found, ``NO_GPU``, or ``TRAINING_FAILED`` when workers kept dying.
+    """
+    with guard(), local_ray(spec.workers) as gpus:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        gpu = _use_gpu(spec, gpus)
+        board = open_board()
+        token = secrets.token_hex(6)
+        trainer = TorchTrainer(
+            work,
+            train_loop_config={"job": Job(spec, chips, checkpoints, token), "board": board, "gpu": gpu},
+            scaling_config=ScalingConfig(num_workers=spec.workers, use_gpu=gpu),
+            # Ray keeps only its own bookkeeping there: checkpoints are ours, see _checkpoint.py.
+            run_config=RunConfig(
+                name="train",
+                storage_path=str(attempt.scratch / "ray"),
+                failure_config=FailureConfig(max_failures=spec.retries),
+            ),
+        )
+        _follow(trainer, board, attempt, on_epoch, spec)
+
+
+def _use_gpu(spec: TrainSpec, gpus: int) -> bool:
+    if spec.device == "gpu" and gpus < spec.workers:
+        message = f"device is 'gpu', but Ray has {gpus} GPUs for {spec.workers} workers."
+        raise EarthenwareError("NO_GPU", message, "Use fewer workers, or device 'auto' or 'cpu'.")
+    return spec.device != "cpu" and gpus >= spec.workers
+
+
+def _follow(trainer: Any, board: Any, attempt: Attempt, on_epoch: Callable[[Note], None], spec: TrainSpec) -> None:
+    """Run ``trainer.fit`` in a thread and relay notes from here.
+
+    In the main thread, fit would take over Ctrl-C and exit with success.
+    """
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            trainer.fit()
+        except BaseException as error:  # handed to the thread that waits
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="ray-train", daemon=True)
+    thread.start()
+    while True:
+        running = thread.is_alive()
+        for note in _drain(board):
+            _relay(note, attempt, on_epoch)
+        if not running:
+            break
+        time.sleep(_POLL_SECONDS)
+    if failures:
+        raise _explain(failures[0], spec) from failures[0]
+
+
+def _drain(board: Any) -> list[Note]:
+    import ray
+
+    try:
+        notes: list[Note] = ray.get(board.drain.remote(), timeout=60)
+    except ray.exceptions.RayError:
+        return []  # the board went with its machine: training itself does not need it
+    return notes
+
+
+def _relay(note: Note, attempt: Attempt, on_epoch: Callable[[Note], None]) -> None:
+    kind = note["kind"]
+    if kind == "error":
+        raise EarthenwareError(note["code"], note["message"], note["remedy"])
+    if kind == "log":
+        attempt.log(note["message"])
+        return
+    attempt.progress(note["done"], note["total"], "chips")
+    if kind == "epoch":
+        on_epoch(note["row"])
+
+
+def _explain(error: BaseException, spec: TrainSpec) -> EarthenwareError:
+    """Find the sentence in what Ray raises."""
+    causes = list(getattr(error, "worker_failures", {}).values()) or [error]
+    for cause in causes:
+        inner = getattr(cause, "cause", cause)
+        if isinstance(inner, EarthenwareError):
+            return inner
+    lines = [line for line in str(causes[0]).strip().splitlines() if line.strip()]
+    text = (lines[-1] if lines else type(causes[0]).__name__).strip()[:300]
+    times = f" {spec.retries + 1} times" if spec.retries else ""
+    return EarthenwareError(
+        "TRAINING_FAILED",
+        f"The training workers failed{times}, at last with: {text}.",
+        "Run the step again to resume from the last checkpoint; if memory ran out, lower workers or batch_size.",
+    )

@@ -1,0 +1,111 @@
+"""The life of a Ray: a private local one from start to end, or the existing one that RAY_ADDRESS names."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+__all__ = ["local_ray"]
+
+# Ray appends some 65 characters for its sockets, and a Unix socket's path may have 107.
+_LONGEST_FOLDER = 40
+_FOLDER = re.compile(r"^ew-ray-(\d+)-")
+_OBJECT_STORE_BYTES = 96 * 2**20  # only messages pass through it; Ray's minimum is 75 MiB
+
+_SETTINGS = {
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # would pack and ship the working directory under `uv run`
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # how soon the end of a worker is noticed
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
+
+_OURS = ("RAY_", "TUNE_", "PYTHONBREAKPOINT")
+"""Variables that Ray or this module sets, and that must not outlive the block."""
+
+
+@contextlib.contextmanager
+def local_ray(workers: int) -> Iterator[int]:
+    """Run a block with Ray; nothing of a local one is left when it ends.
+
+    With ``RAY_ADDRESS`` set, the block joins that cluster, whose settings are its own. Otherwise a Ray of this process
+    starts: on the loopback interface, behind a token that only its processes know, without dashboard or usage
+    statistics, its files in a short folder under the temporary directory.
+
+    Args:
+        workers: Number of training workers that must fit at once.
+
+    Yields:
+        Number of GPUs that Ray has.
+    """
+    existing = os.environ.get("RAY_ADDRESS", "")
+    settings = dict(_SETTINGS)
+    folder = None
+    if not existing or existing == "local":
+        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        folder = _folder()
+    before = dict(os.environ)
+    terminate = signal.getsignal(signal.SIGTERM)
+    os.environ.update(settings)
+    try:
+        import ray
+
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        logging.getLogger("ray.train").setLevel(logging.ERROR)
+        try:
+            if folder is None:
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+            else:
+                ray.init(
+                    address="local",
+                    num_cpus=workers,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=False,
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    _temp_dir=str(folder),
+                    _node_ip_address="127.0.0.1",
+                )
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, terminate)  # Ray puts a handler of its own
+            resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            yield int(resources.get("GPU", 0))
+        finally:
+            ray.shutdown()
+    finally:
+        for name in [name for name in os.environ if name.startswith(_OURS) and name not in before]:
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if name.startswith(_OURS)})
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> Path:
+    """Make a short folder named after this process, and remove those of processes that were killed."""
+    base = Path(tempfile.gettempdir())
+    if len(str(base)) + len("/ew-ray-1234567-abcdefgh") > _LONGEST_FOLDER:
+        base = Path("/tmp")
+    for old in base.glob("ew-ray-*"):
+        match = _FOLDER.match(old.name)
+        with contextlib.suppress(OSError):
+            if match and not psutil.pid_exists(int(match[1])) and old.stat().st_uid == os.getuid():
+                shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"ew-ray-{os.getpid()}-", dir=base))

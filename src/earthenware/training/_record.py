@@ -1,0 +1,115 @@
+"""What MLflow is told of a training run, and when."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from earthenware import storage, tracking
+from earthenware.chips import ChipStore
+from earthenware.errors import EarthenwareError
+from earthenware.steps import Attempt, Manifest, read_manifest
+from earthenware.training._board import Note
+from earthenware.training._spec import TrainSpec
+
+if TYPE_CHECKING:
+    from earthenware.training._export import Exported
+
+__all__ = ["Record"]
+
+_SERVED = Path(__file__).with_name("_served.py")
+_DEEPEST = 8
+
+
+class Record:
+    """The MLflow run of an attempt, as a context manager; without tracking it does nothing.
+
+    The run is opened before training, so that a server that is not there costs no training time. From then until the
+    weights are written, a store that fails only gives a warning. A later attempt goes on with the same run.
+    """
+
+    def __init__(self, spec: TrainSpec, store: ChipStore, attempt: Attempt) -> None:
+        self._spec, self._store, self._attempt = spec, store, attempt
+        self._run: tracking.Run | None = None
+        self._lost = False
+
+    def __enter__(self) -> Self:
+        attempt, spec = self._attempt, self._spec
+        uri = tracking.resolve_uri(spec.tracking_uri, _root(attempt.output))
+        if uri == tracking.OFF:
+            return self
+        shown = tracking.shown(uri)
+        part = f"mlflow-{hashlib.sha256(shown.encode()).hexdigest()[:12]}"
+        resume = attempt.committed().get(part, {}).get("run_id", "")
+        name = f"{spec.preset} on {len(self._store)} chips"
+        self._run = tracking.open_run(uri, experiment=spec.experiment, name=name, resume=resume)
+        attempt.commit(part, {"run_id": self._run.run_id, "tracking_uri": shown})
+        self._run.log_params(spec.results(), "train")
+        self._run.set_tags({"chips.uri": self._store.uri, "chips.content_digest": self._store.content_digest})
+        for manifest in _ancestors(attempt.input("chips")):
+            self._run.log_manifest(manifest)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and self._run is not None:
+            status = "FAILED" if issubclass(kind, Exception) else "KILLED"
+            with contextlib.suppress(EarthenwareError):  # the first error is the one to show
+                self._run.finish(status)
+
+    def epoch(self, row: Note) -> None:
+        """Log an epoch as it ends; a store that fails now is tried again at the end."""
+        if self._run is None or self._lost:
+            return
+        try:
+            self._run.log_history([row], prefix="train")
+        except EarthenwareError as error:
+            self._lost = True
+            self._attempt.warn(error.code, f"{error.message} Training goes on; the rest is recorded at its end.")
+
+    def close(self, made: Exported, metrics: dict[str, float], counts: dict[str, int]) -> dict[str, Any]:
+        """Complete the run and register the model; return what the manifest says of it.
+
+        Raises:
+            EarthenwareError: ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``, ``BAD_MODEL_NAME``.
+        """
+        run, spec = self._run, self._spec
+        if run is None:
+            return {}
+        there = run.logged_steps("train/train_loss")
+        run.log_history([row for row in made.history if row["epoch"] not in there], prefix="train")
+        run.log_metrics({f"count/{key}": float(value) for key, value in counts.items()}, prefix="train")
+        run.set_tags({"model.package_digest": made.digest})
+        version = tracking.register_candidate(
+            run, made.folder, code=_SERVED, name=spec.model_name, digest=made.digest, metrics=metrics
+        )
+        run.finish()
+        return {
+            "mlflow_run_id": run.run_id,
+            "mlflow_tracking_uri": tracking.shown(run.tracking_uri),
+            "registered_name": version.name,
+            "registered_version": version.version,
+        }
+
+
+def _root(output: str) -> str:
+    """Return the prefix that a run's steps share: outputs are ``<root>/train/<fingerprint>`` or ``<root>/<name>``."""
+    folder = storage.parent(output)
+    return storage.parent(folder) if storage.name(folder) == "train" else folder
+
+
+def _ancestors(manifest: Manifest | None, depth: int = 0) -> list[Manifest]:
+    """Return the manifests of the steps that led to ``manifest``, earliest first, each kind of step once."""
+    if manifest is None or depth > _DEEPEST:
+        return []
+    found: list[Manifest] = []
+    for records in manifest.inputs.values():
+        for record in records[:1]:  # shards of one step have one spec
+            with contextlib.suppress(EarthenwareError):  # a plain file, or an output that was cleaned away
+                found += _ancestors(read_manifest(record.uri), depth + 1)
+    steps = {one.step for one in found}
+    return found if manifest.step in steps else [*found, manifest]

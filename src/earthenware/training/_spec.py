@@ -1,0 +1,73 @@
+"""What can be asked of training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from earthenware.steps import Spec
+
+__all__ = ["TrainSpec"]
+
+_RUNTIME: dict[str, JsonValue] = {"runtime": True}
+
+
+class TrainSpec(Spec):
+    """A pretraining run: the model, the optimiser, and how the work is spread."""
+
+    preset: Literal["nano", "tiny", "small", "medium", "large"] = Field("nano", description="Size of the model")
+    patch_size: int = Field(16, ge=1, description="Side of a patch (pixels); must divide the chip size")
+    mask_ratio: float = Field(0.75, ge=0.05, lt=1, description="Share of the valid patches hidden (0 to 1)")
+    normalize_targets: bool = Field(
+        False, description="Compare patches brought to zero mean and unit deviation instead of plain reflectance"
+    )
+    epochs: int = Field(18, ge=1, description="Passes over the train split (number)")
+    batch_size: int = Field(64, ge=1, description="Chips per optimiser step over all workers (number)")
+    learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate of AdamW (per step)")
+    weight_decay: float = Field(0.05, ge=0, description="Weight decay of AdamW on matrices (per step)")
+    schedule: Literal["warmup-cosine", "clay-v0"] = Field(
+        "warmup-cosine",
+        description="Learning rate over time: linear warm-up and cosine to 0, or the Clay v0 card's rising restarts",
+    )
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of all steps that warm up (0 to 1); not for clay-v0")
+    clip: float = Field(1.0, ge=0, description="Largest norm of the gradient; 0 does not clip")
+    augment: bool = Field(True, description="Flip and turn chips at random, pixels and masks alike")
+    seed: int = Field(0, ge=0, description="Seed of the weights, the order of the chips, masks and turns")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Arithmetic of the model; bfloat16 keeps weights and loss in float32"
+    )
+
+    workers: int = Field(2, ge=1, description="Training processes (number)", json_schema_extra=_RUNTIME)
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto",
+        description="Where to train; auto takes one GPU per worker where there are enough",
+        json_schema_extra=_RUNTIME,
+    )
+    cache_mb: int = Field(
+        4096,
+        ge=0,
+        json_schema_extra=_RUNTIME,
+        description="Keep decoded chips in a local file that workers share, if it stays below this (MB); 0 for none",
+    )
+    checkpoint_every_epochs: int = Field(
+        1, ge=0, description="Epochs between checkpoints; 0 only at the end", json_schema_extra=_RUNTIME
+    )
+    checkpoint_every_steps: int = Field(
+        0, ge=0, description="Optimiser steps between further checkpoints; 0 for none", json_schema_extra=_RUNTIME
+    )
+    retries: int = Field(
+        2,
+        ge=0,
+        description="Restarts from the last checkpoint after a worker died (number)",
+        json_schema_extra=_RUNTIME,
+    )
+    tracking_uri: str = Field(
+        "",
+        json_schema_extra=_RUNTIME,
+        description="MLflow server; empty: MLFLOW_TRACKING_URI, else mlflow.db beside the output; 'off' for none",
+    )
+    experiment: str = Field("earthenware", description="MLflow experiment", json_schema_extra=_RUNTIME)
+    model_name: str = Field(
+        "earthenware-mae", description="Name under which MLflow registers the model", json_schema_extra=_RUNTIME
+    )

@@ -1,0 +1,152 @@
+"""The training step: check the input, train, keep the weights, then record and register them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from earthenware import storage
+from earthenware.chips import ChipStore
+from earthenware.errors import EarthenwareError
+from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
+from earthenware.training._job import split_chips, total_steps
+from earthenware.training._record import Record
+from earthenware.training._spec import TrainSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["record_step", "train"]
+
+ALGORITHM_VERSION = 1
+_STEP = "train"
+_CHECKPOINTS = "checkpoints"
+
+
+def train(spec: TrainSpec, chips: str, output: str) -> StepReport:
+    """Pretrain a masked autoencoder.
+
+    The output holds ``model/`` (the package), ``history.parquet`` (epoch, train_loss, validation_loss, learning_rate,
+    chips_per_second) and ``checkpoints/``. A run that was killed resumes from its last checkpoint and ends with the
+    weights of an undisturbed one. The weights are written before MLflow is told of them: where it cannot be reached
+    at the end, the step fails, and run again it only does that part.
+
+    Args:
+        spec: What to do.
+        chips: URI of the chip store.
+        output: The prefix to own.
+
+    Raises:
+        EarthenwareError: ``NO_TRAINING_CHIPS``, ``TOO_FEW_CHIPS``, ``BAD_PATCH_SIZE``, ``LOSS_NOT_FINITE``, ``NO_GPU``,
+            ``TRAINING_FAILED``, ``TRACKING_*``, or what reading the store or the step contract raises.
+    """
+
+    def body(attempt: Attempt) -> Result:
+        return _body(spec, storage.normalise(chips), attempt)
+
+    return run_step(_STEP, ALGORITHM_VERSION, spec=spec, inputs={"chips": chips}, output=output, body=body)
+
+
+def record_step(model: str, output: str) -> None:
+    """Log a step that training knows nothing of, such as the validation of its chips, to the MLflow run of a training.
+
+    Args:
+        model: Output of :func:`train`; nothing is logged where it was not tracked, or where the step is logged already.
+        output: Output of the other step.
+
+    Raises:
+        EarthenwareError: ``TRACKING_*``, or what reading a manifest raises.
+    """
+    details = read_manifest(model).details["model"]
+    if "mlflow_run_id" not in details:
+        return
+    from earthenware.tracking import resume_run
+
+    manifest = read_manifest(output)
+    run = resume_run(details["mlflow_run_id"], details["mlflow_tracking_uri"])
+    if run.client.get_run(run.run_id).data.tags.get(f"{manifest.step}.digest") != manifest.digest:
+        run.log_manifest(manifest)
+
+
+def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
+    store = ChipStore.open(chips)
+    train_chips, validation_chips = split_chips(store, "train"), split_chips(store, "validation")
+    _check(spec, store, len(train_chips))
+    if not len(validation_chips):
+        attempt.warn("NO_VALIDATION_CHIPS", "no chip is in the validation split: there will be no validation loss")
+    checkpoints = attempt.uri(_CHECKPOINTS)
+    steps = total_steps(len(train_chips), spec)
+    with Record(spec, store, attempt) as record:
+        # Imported here: torch takes seconds, which a wrong spec should not cost.
+        from earthenware.training._checkpoint import latest_checkpoint, prune
+
+        latest = latest_checkpoint(checkpoints)
+        if latest is None or latest[0] < steps:
+            from earthenware.training._launch import launch
+
+            launch(spec, chips, checkpoints, attempt, record.epoch)
+            latest = latest_checkpoint(checkpoints)
+        if latest is None or latest[0] < steps:
+            message = f"Training ended after step {latest[0] if latest else 0} of {steps}."
+            raise EarthenwareError("TRAINING_FAILED", message, "Run the step again to resume.")
+
+        from earthenware.training._export import export
+
+        made = export(latest[1], spec, store, attempt)
+        attempt.put_table("history.parquet", _table(made.history))
+        last = made.history[-1]
+        metrics = {
+            "train_loss": last["train_loss"],
+            "validation_loss": last["validation_loss"],
+            "first_train_loss": made.history[0]["train_loss"],
+            "first_validation_loss": made.history[0]["validation_loss"],
+            "chips_per_second": sum(row["chips_per_second"] for row in made.history) / len(made.history),
+        }
+        metrics = {key: value for key, value in metrics.items() if value is not None}
+        counts = {
+            "chips_train": len(train_chips),
+            "chips_validation": len(validation_chips),
+            "epochs": spec.epochs,
+            "steps": steps,
+            "parameters": made.parameters,
+        }
+        registered = record.close(made, metrics, counts)
+        prune(checkpoints, 1)
+    details = {"model": {"package": "model", "package_digest": made.digest, **registered}}
+    return Result(counts=counts, metrics=metrics, details=details, content=made.digest)
+
+
+def _check(spec: TrainSpec, store: ChipStore, chips: int) -> None:
+    if not chips:
+        raise EarthenwareError(
+            "NO_TRAINING_CHIPS",
+            f"The chip store '{storage.redact(store.uri)}' has no chip in the train split.",
+            "Splits are drawn by place: add sites to the query, or change its split fractions.",
+        )
+    if store.chip_size % spec.patch_size:
+        raise EarthenwareError(
+            "BAD_PATCH_SIZE",
+            f"patch_size is {spec.patch_size} pixels, which does not divide the chips' {store.chip_size}.",
+            f"Use a divisor of {store.chip_size}.",
+        )
+    smallest = chips // -(-chips // spec.batch_size)
+    if smallest < spec.workers:
+        raise EarthenwareError(
+            "TOO_FEW_CHIPS",
+            f"{chips} training chips in batches of {spec.batch_size} cannot feed {spec.workers} workers at every step.",
+            "Lower workers, or raise batch_size.",
+        )
+
+
+def _table(history: list[dict[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [
+            ("epoch", pa.int32()),
+            ("train_loss", pa.float64()),
+            ("validation_loss", pa.float64()),
+            ("learning_rate", pa.float64()),
+            ("chips_per_second", pa.float64()),
+        ]
+    )
+    return pa.Table.from_pylist(history, schema=schema)

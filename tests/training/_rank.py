@@ -1,0 +1,45 @@
+"""One worker of test_gradients, as a program: chips, meeting file, rank, number of workers, result file."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from earthenware.chips import ChipStore
+from earthenware.training import TrainSpec
+from earthenware.training._data import ChipLoader
+from earthenware.training._job import split_chips
+from earthenware.training._model import describe, reader
+from earthenware.training._module import Pretraining, build_model
+from earthenware.training._sampler import ChipSampler
+
+
+def gradients(chips: str, meeting: str, rank: int, world_size: int) -> tuple[np.ndarray, float]:
+    """Return the gradient of the first step, averaged over workers as DDP does, and the loss it reports."""
+    torch.set_num_threads(1)
+    if world_size > 1:
+        dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=world_size)
+    spec = TrainSpec(patch_size=4, batch_size=13, workers=world_size)
+    store = ChipStore.open(chips)
+    plan = describe(store, spec)
+    numbers = split_chips(store, "train")
+    sampler = ChipSampler(len(numbers), spec.batch_size, seed=0, rank=rank, world_size=world_size)
+    tokens = (len(plan.config.groups), plan.config.patches)
+    loader = ChipLoader(sampler, numbers, reader(store, plan), tokens=tokens, seed=0, training=True, augment=True)
+    module = Pretraining(build_model(plan.config, 0), spec, 10)
+    module.on_train_batch_start(batch := next(iter(loader)), 0)
+    module.training_step(batch, 0).backward()
+    found = torch.cat([parameter.grad.flatten() for parameter in module.parameters() if parameter.grad is not None])
+    if world_size > 1:
+        dist.all_reduce(found)
+        found /= world_size
+        dist.destroy_process_group()
+    return found.numpy(), module.last_loss
+
+
+if __name__ == "__main__":
+    gradient, loss = gradients(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    np.savez(sys.argv[5], gradient=gradient, loss=loss)

@@ -1,0 +1,197 @@
+"""Optimiser groups, checkpoints, turns, masks and the cache."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earthenware.chips import ChipStore
+from earthenware.errors import EarthenwareError
+from earthenware.models import MAEConfig
+from earthenware.training._augment import lay, orientations
+from earthenware.training._cache import Group, cached, cached_bytes
+from earthenware.training._checkpoint import (
+    SafetensorsCheckpoints,
+    checkpoint_name,
+    latest_checkpoint,
+    pack,
+    prune,
+    unpack,
+)
+from earthenware.training._module import build_model
+from earthenware.training._noise import VALIDATION, mask_noise
+from earthenware.training._optimizer import adamw, parameter_groups
+
+from ._chipstore import CUBE, build_store
+
+# ----------------------------------------------------------------------------------------------------------- optimiser
+
+
+def test_only_matrices_decay():
+    model = build_model(MAEConfig.from_preset("nano", chip_size=16), 0)
+    decay, keep = parameter_groups(model, 0.05)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    kept = [names[id(parameter)] for parameter in keep["params"]]
+    assert decay["weight_decay"] == 0.05
+    assert keep["weight_decay"] == 0.0
+    assert len(decay["params"]) + len(keep["params"]) == len(names)
+    assert all(parameter.ndim >= 2 for parameter in decay["params"])
+    assert any("mask_token" in name for name in kept)
+    assert all(name in kept for name in names.values() if name.endswith("bias"))
+    assert adamw(model, 1e-3, 0.05).defaults["betas"] == (0.9, 0.95)
+
+
+def test_weights_follow_from_the_seed_and_leave_the_global_one_alone():
+    config = MAEConfig.from_preset("nano", chip_size=16)
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    one, two, other = build_model(config, 1), build_model(config, 1), build_model(config, 2)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+# ---------------------------------------------------------------------------------------------------------- checkpoints
+
+scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=5)
+trees = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.integers(0, 5) | st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(trees)
+def test_checkpoints_return_what_they_were_given(tree):
+    assert unpack(pack(tree)) == tree
+
+
+def test_checkpoints_keep_tensors_bit_for_bit():
+    shared = torch.randn(3, 4)
+    state = {"a": shared, "b": {0: shared, 1: torch.arange(3)}, "c": torch.tensor(1.5, dtype=torch.float64)}
+    found = unpack(pack(state))
+    assert torch.equal(found["a"], shared)
+    assert torch.equal(found["b"][0], shared)
+    assert found["b"][1].dtype == torch.int64
+    assert found["c"].item() == 1.5
+
+
+def test_objects_are_not_pickled():
+    with pytest.raises(TypeError, match="cannot hold a PosixPath"):
+        pack({"path": Path("x")})
+    data = io.BytesIO()
+    pickle.dump({"state": 1}, data)
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        unpack(data.getvalue())
+
+
+def test_the_newest_checkpoint_wins_and_old_ones_go(tmp_path):
+    folder = str(tmp_path / "checkpoints")
+    assert latest_checkpoint(folder) is None
+    store = SafetensorsCheckpoints()
+    for step in (2, 10, 9):
+        store.save_checkpoint({"step": step}, f"{folder}/{checkpoint_name(step)}")
+    (tmp_path / "checkpoints" / "notes.txt").write_text("not a checkpoint")
+    step, uri = latest_checkpoint(folder)
+    assert step == 10
+    assert store.load_checkpoint(uri) == {"step": 10}
+    prune(folder, 2)
+    assert sorted(path.name for path in Path(folder).glob("step-*")) == [checkpoint_name(9), checkpoint_name(10)]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / checkpoint_name(1)
+    path.write_bytes(pack({"a": torch.zeros(100)})[:-40])
+    with pytest.raises(EarthenwareError, match=path.name) as caught:
+        SafetensorsCheckpoints().load_checkpoint(path)
+    assert caught.value.code == "CHECKPOINT_UNREADABLE"
+
+
+# -------------------------------------------------------------------------------------------------------- augmentation
+
+
+def test_the_eight_ways_to_lay_a_square_are_all_different_and_keep_every_pixel():
+    square = torch.arange(16.0).reshape(1, 1, 4, 4).expand(8, 2, 4, 4)
+    laid = lay(square, np.arange(8))
+    assert len({tuple(one.flatten().tolist()) for one in laid}) == 8
+    assert all(sorted(one[1].flatten().tolist()) == list(range(16)) for one in laid)
+
+
+@given(seed=st.integers(0, 2**31), epoch=st.integers(0, 100))
+@settings(max_examples=20)
+def test_turns_belong_to_the_chip_and_epoch_not_to_the_batch(seed, epoch):
+    chips = np.arange(40)
+    whole = orientations(chips, seed, epoch)
+    assert set(whole) <= set(range(8))
+    assert (orientations(chips[7:9], seed, epoch) == whole[7:9]).all()
+    pixels = torch.randn(40, 3, 8, 8)
+    valid = pixels > 0
+    # The same turn for pixels and their validity.
+    assert torch.equal(lay(pixels, whole) > 0, lay(valid, whole))
+
+
+def test_masks_belong_to_the_chip_and_epoch_not_to_the_batch():
+    chips = np.arange(30)
+    whole = mask_noise(chips, (6, 4), 5, 2)
+    assert (mask_noise(chips[10:12], (6, 4), 5, 2) == whole[10:12]).all()
+    assert (mask_noise(chips, (6, 4), 5, 3) != whole).mean() > 0.99
+    assert (mask_noise(chips, (6, 4), 5, VALIDATION) != whole).mean() > 0.99
+    assert 0 <= whole.min() < 0.02
+    assert 0.98 < whole.max() < 1
+
+
+# --------------------------------------------------------------------------------------------------------------- cache
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    report = build_store(tmp_path_factory.mktemp("cache") / "chips", count=40, size=16)
+    return ChipStore.open(report.output)
+
+
+def test_workers_fill_one_cache_that_reads_like_the_store(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    chips = np.array([1, 3, 4, 17, 30])
+    barrier = threading.Barrier(3)
+    found: dict[int, ChipStore | None] = {}
+
+    def work(rank):
+        group = Group(rank, 3, "test", barrier.wait, lambda condition: condition)
+        found[rank] = cached(ChipStore.open(store.uri), CUBE, chips, group)
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(3)]
+    [thread.start() for thread in threads]
+    [thread.join(60) for thread in threads]
+    assert list(tmp_path.iterdir()) == []  # nothing stays behind, even if the workers are killed from here on
+    for cache in found.values():
+        for chip in range(40):  # those in the cache and the others
+            for sensor in CUBE:
+                for ours, theirs in zip(cache.read(sensor, chip), store.read(sensor, chip), strict=True):
+                    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_full_disk_leaves_no_cache_and_no_file(store, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.posix_fallocate", full)
+    group = Group(0, 1, "full", lambda: None, lambda condition: condition)
+    assert cached(store, CUBE, np.arange(5), group) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_size_of_a_cache_counts_pixels_and_flags(store):
+    assert cached_bytes(store, CUBE, 10) == 10 * 16 * 16 * (2 * 13 + 3)
