@@ -1,0 +1,180 @@
+"""Pixels to pictures: one stretch per panel, colours that colour-blind readers can tell apart, no axes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earthenware.chips import Mask
+
+__all__ = [
+    "CLEAR", "FLAG_COLOURS", "MISSING", "Picture", "Stretch", "colour_stretch", "encode_jpeg", "encode_png", "hatch",
+    "height_stretch", "montage", "radar_stretch", "shade_flags", "shade_grey", "shade_relief", "shade_true_colour",
+]  # fmt: skip
+
+Picture = NDArray[np.uint8]
+
+MISSING = (205, 205, 200)
+"""What stands where nothing was measured."""
+
+FLAG_COLOURS: dict[Mask, tuple[int, int, int]] = {
+    # Later flags lie over earlier ones. The hues are those of Okabe and Ito, told apart under all colour blindness.
+    Mask.WATER: (0, 114, 178),
+    Mask.SNOW: (86, 180, 233),
+    Mask.SHADOW: (80, 80, 90),
+    Mask.CLOUD: (230, 159, 0),
+    Mask.SATURATED: (213, 94, 0),
+    Mask.NODATA: MISSING,
+}
+CLEAR = (240, 240, 232)
+RELIEF = ((28, 62, 62), (62, 96, 74), (122, 132, 88), (184, 164, 112), (222, 202, 164), (250, 246, 236))
+"""Colours from low to high ground, ever lighter, so that they rank without colour vision too."""
+
+
+class Stretch:
+    """A linear stretch between two percentiles of the pixels of a panel.
+
+    Args:
+        values: Pixels that set the percentiles, NaN where there are none, bands first: `[band, ...]`.
+        low: Percentile that becomes black.
+        high: Percentile that becomes white.
+        together: Whether all bands share one stretch.
+        least: Smallest difference between black and white: noise over a flat scene is not to look like a scene.
+    """
+
+    def __init__(
+        self,
+        values: NDArray[Any],
+        low: float = 2.0,
+        high: float = 98.0,
+        *,
+        together: bool = False,
+        least: float = 1e-6,
+    ) -> None:
+        flat = np.asarray(values, np.float64).reshape(len(values), -1)
+        rows = flat.reshape(1, -1) if together else flat
+        limits = [
+            np.percentile(row[np.isfinite(row)], [low, high]) if np.isfinite(row).any() else (0, 1) for row in rows
+        ]
+        floor, ceiling = np.array(limits, np.float64).T
+        shape = (-1,) + (1,) * (np.ndim(values) - 1)
+        width = np.maximum(ceiling - floor, least)
+        self.floor = ((floor + ceiling - width) / 2).reshape(shape)
+        self.width = width.reshape(shape)
+
+    def __call__(self, values: NDArray[Any], gamma: float = 1.0) -> NDArray[np.float64]:
+        """Return values in 0..1, NaN where they are NaN."""
+        return np.asarray(np.clip((values - self.floor) / self.width, 0.0, 1.0) ** (1.0 / gamma))
+
+
+def _bytes(shares: NDArray[np.float64]) -> Picture:
+    """Turn `[y, x, 3]` in 0..1 into bytes; NaN becomes the colour of missing pixels."""
+    missing = ~np.isfinite(shares).all(-1, keepdims=True)
+    return np.where(missing, np.array(MISSING), np.round(255 * np.nan_to_num(shares))).astype(np.uint8)
+
+
+def colour_stretch(rgb: NDArray[Any]) -> Stretch:
+    """Return the stretch of red, green and blue reflectance times 10000, `[3, ...]`, over at least a tenth."""
+    return Stretch(rgb, 1.0, 99.0, together=True, least=1000.0)
+
+
+def radar_stretch(band: NDArray[Any]) -> Stretch:
+    """Return the stretch of one radar band in dB, `[...]`, over at least 8 dB: speckle alone takes that much."""
+    return Stretch(band[None], least=8.0)
+
+
+def height_stretch(height: NDArray[Any]) -> Stretch:
+    """Return the stretch of heights in metres, `[...]`, over at least 30 m."""
+    return Stretch(height[None], 0.5, 99.5, least=30.0)
+
+
+def shade_true_colour(rgb: NDArray[Any], stretch: Stretch | None = None) -> Picture:
+    """Picture red, green and blue `[3, y, x]` as `[y, x, 3]`.
+
+    The bands share one stretch, which keeps the colours of the ground, with a display's curve.
+    """
+    shares = (stretch or colour_stretch(rgb))(rgb, gamma=1.4)
+    return _bytes(np.moveaxis(shares, 0, -1))
+
+
+def shade_grey(band: NDArray[Any], stretch: Stretch | None = None) -> Picture:
+    """Picture one band `[y, x]` in greys as `[y, x, 3]`."""
+    shares = (stretch or radar_stretch(band))(band[None])[0]
+    return _bytes(np.repeat(shares[..., None], 3, axis=-1))
+
+
+def shade_relief(height: NDArray[Any], stretch: Stretch | None = None, *, gsd: float | None = None) -> Picture:
+    """Picture heights in metres `[y, x]` as colours from low to high.
+
+    Args:
+        height: The heights, NaN where there are none.
+        stretch: The heights of the lowest and the highest colour.
+        gsd: Ground sampling distance in metres, to light slopes from the north-west; None for no light.
+    """
+    shares = (stretch or height_stretch(height))(height[None])[0]
+    steps = np.linspace(0.0, 1.0, len(RELIEF))
+    colours = np.stack([np.interp(np.nan_to_num(shares), steps, band) for band in np.array(RELIEF).T / 255], axis=-1)
+    known = np.isfinite(height)
+    if gsd is None:
+        return _bytes(np.where(known[..., None], colours, np.nan))
+    filled = np.where(known, height, np.nanmean(height) if known.any() else 0.0)
+    down, right = np.gradient(filled, gsd) if min(height.shape) > 1 else (np.zeros_like(filled),) * 2
+    # Slopes are exaggerated so that gentle terrain shows.
+    light = 1.0 + np.clip(3.0 * (right + down) / np.sqrt(2.0), -0.35, 0.35)
+    return _bytes(np.where(known[..., None], np.clip(colours * light[..., None], 0, 1), np.nan))
+
+
+def shade_flags(flags: NDArray[np.uint8]) -> Picture:
+    """Picture quality flags `[y, x]` in the colours of ``FLAG_COLOURS``; pixels without a flag are pale."""
+    picture = np.empty((*flags.shape, 3), np.uint8)
+    picture[:] = CLEAR
+    for flag, colour in FLAG_COLOURS.items():
+        picture[(flags & flag) != 0] = colour
+    return picture
+
+
+def hatch(picture: Picture, hidden: NDArray[np.bool_], spacing: int = 4) -> Picture:
+    """Cover hidden pixels `[y, x]` with a hatched grey that no picture holds."""
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    lines = np.where(((x + y) % spacing == 0)[..., None], np.array((150, 150, 150)), np.array((120, 120, 124)))
+    return np.where(hidden[..., None], lines, picture).astype(np.uint8)
+
+
+def montage(rows: Sequence[Sequence[Picture]], gap: int = 2, ground: tuple[int, int, int] = (255, 255, 255)) -> Picture:
+    """Lay pictures of one size out in rows."""
+    height, width = rows[0][0].shape[:2]
+    columns = max(len(row) for row in rows)
+    result = np.empty((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), np.uint8)
+    result[:] = ground
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            top, left = i * (height + gap), j * (width + gap)
+            result[top : top + height, left : left + width] = picture
+    return result
+
+
+def encode_png(picture: Picture, scale: int = 1) -> bytes:
+    """Encode as PNG, each pixel ``scale`` times as large."""
+    return _encode(np.repeat(np.repeat(picture, scale, 0), scale, 1), format="PNG", optimize=True)
+
+
+def encode_jpeg(picture: Picture, quality: int = 82, longest: int | None = None) -> bytes:
+    """Encode as JPEG, reduced so that its longest edge is at most ``longest`` pixels."""
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    if longest is not None and max(image.size) > longest:
+        image.thumbnail((longest, longest), Image.Resampling.BOX)
+    return _encode(np.asarray(image), format="JPEG", quality=quality, optimize=True, subsampling=0)
+
+
+def _encode(picture: Picture, **options: Any) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, **options)
+    return buffer.getvalue()

@@ -1,0 +1,80 @@
+"""Which chips an evaluation looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earthenware.chips import ChipStore
+
+__all__ = ["LabelledChips", "draw", "held_out_chips", "labelled_chips"]
+
+HELD_OUT = "validation"
+
+
+@dataclass(frozen=True)
+class LabelledChips:
+    """Chips with a land-cover class.
+
+    Attributes:
+        indices: Chip numbers `[chip]`.
+        labels: WorldCover codes `[chip]`.
+        places: Sites `[chip]`.
+    """
+
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    places: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def take(self, rows: NDArray[Any]) -> LabelledChips:
+        """Return some of the chips (positions or a bool mask)."""
+        return LabelledChips(self.indices[rows], self.labels[rows], self.places[rows])
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts of chips, places and classes."""
+        codes, counts = np.unique(self.labels, return_counts=True)
+        classes = {str(int(code)): int(count) for code, count in zip(codes, counts, strict=True)}
+        return {"chips": len(self), "places": len(np.unique(self.places)), "classes": classes}
+
+
+def draw(indices: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Draw at most ``count`` chips without replacement and return them in their order."""
+    if len(indices) <= count:
+        return indices
+    return np.sort(np.random.default_rng(seed).choice(indices, count, replace=False))
+
+
+def _column(store: ChipStore, name: str) -> NDArray[Any]:
+    return np.asarray(store.index[name].to_numpy(zero_copy_only=False))
+
+
+def held_out_chips(store: ChipStore) -> tuple[NDArray[np.int64], str]:
+    """Return the chips of places that training did not see, and their split; all chips where there are none."""
+    splits = _column(store, "split")
+    found = np.flatnonzero(splits == HELD_OUT)
+    return (found, HELD_OUT) if len(found) else (np.arange(len(store)), "all")
+
+
+def labelled_chips(store: ChipStore, split: str, least: float, count: int, seed: int) -> LabelledChips:
+    """Return chips of a split whose land-cover class holds at least a fraction of them.
+
+    Args:
+        store: The chips.
+        split: The split.
+        least: Least fraction of a chip, 0 to 1, that its class must hold.
+        count: At most so many chips, drawn at random.
+        seed: Seed of the draw.
+    """
+    import pyarrow.compute as pc
+
+    cover = np.asarray(pc.fill_null(store.index["land_cover"], -1).to_numpy(), np.int64)
+    fraction = np.asarray(pc.fill_null(store.index["land_cover_fraction"], 0.0).to_numpy(), np.float64)
+    good = np.flatnonzero((_column(store, "split") == split) & (cover >= 0) & (fraction >= least))
+    indices = draw(good, count, seed)
+    return LabelledChips(indices, cover[indices], _column(store, "site")[indices])

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from earthenware.chips import ChipStore, Mask
+from earthenware.errors import EarthenwareError
+from earthenware.evaluation import ReportSpec, report
+
+
+class Page(HTMLParser):
+    """Collects tags, checks that they are balanced."""
+
+    VOID = frozenset({"meta", "img", "br", "path", "circle", "rect"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def html(chain) -> str:
+    return (Path(chain.report.output) / "report.html").read_text(encoding="utf-8")
+
+
+def test_page_is_whole_small_and_asks_the_net_for_nothing(html):
+    page = Page(html)
+    assert page.open == []
+    assert len(html.encode()) < 1_000_000
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "object", "base"}
+        for name in ("src", "href", "data", "srcset", "action"):
+            assert (attributes.get(name) or "data:").startswith("data:"), (tag, attributes)
+    assert not re.search(r"url\(|@import|https?://", html)
+
+
+def test_every_picture_says_what_it_shows(html):
+    page = Page(html)
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) > 20
+    for attributes in images:
+        assert len(attributes["alt"] or "") > 10
+        data = base64.b64decode((attributes["src"] or "").split(",", 1)[1])
+        Image.open(io.BytesIO(data)).load()
+    for tag, attributes in page.tags:
+        if tag == "svg":
+            assert attributes["role"] == "img"
+            assert attributes["aria-label"]
+
+
+def test_page_shows_what_a_reader_looks_for(html, chain):
+    text = " ".join(Page(html).text)
+    for words in ("Summary", "true colour", "radar VH", "elevation", "mask", "Training", "original", "filled in",
+                  "Linear probe", "band statistics", "principal components", "Nearest in other places", "distance",
+                  chain.embeddings.manifest.digest[:16]):  # fmt: skip
+        assert words in text
+    assert text.count("distance 0.") + text.count("distance 1.") == 2 * 2 * 5
+
+
+def test_summary_is_one_table_for_page_terminal_and_markdown(html, chain):
+    summary = json.loads((Path(chain.report.output) / "summary.json").read_text())
+    lines = (Path(chain.report.output) / "summary.md").read_text()
+    names = [row["name"] for row in summary["rows"]]
+    assert names[:4] == ["scenes", "chips", "left out", "loss"]
+    assert {"embeddings", "collapse", "linear probe, balanced accuracy"} <= set(names)
+    values = {row["name"]: row["value"] for row in summary["rows"]}
+    assert values["embeddings"] == "72 of 32 dimensions"
+    assert values["chips"].startswith("72 of 32 x 32 pixels of 10 m")
+    for row in summary["rows"]:
+        assert f"| {row['name']} | {row['value']} |" in lines
+        assert row["value"].replace("'", "&#x27;") in html
+    assert set(summary["seconds"]) == {"build", "train", "evaluate", "embed"}
+
+
+def test_titles_and_names_are_escaped(chain, tmp_path):
+    spec = ReportSpec(title='<script>"&', places=0, map_places=0, queries=0)
+    made = report(spec, chain.chips, chain.model, chain.evaluation.output, chain.embeddings.output, str(tmp_path / "r"))
+    text = (Path(made.output) / "report.html").read_text()
+    assert "<script>" not in text
+    assert "&lt;script&gt;&quot;&amp;" in text
+    Page(text)
+
+
+def test_report_is_the_same_every_time(chain, tmp_path):
+    spec = ReportSpec(places=3)
+    made = report(spec, chain.chips, chain.model, chain.evaluation.output, chain.embeddings.output, str(tmp_path / "r"))
+    assert (Path(made.output) / "report.html").read_text() == (Path(chain.report.output) / "report.html").read_text()
+
+
+def test_a_large_page_shrinks(chain, tmp_path, monkeypatch):
+    from earthenware.evaluation import _report
+
+    monkeypatch.setattr(_report, "LARGEST", 20_000)
+    made = report(
+        ReportSpec(places=3),
+        chain.chips,
+        chain.model,
+        chain.evaluation.output,
+        chain.embeddings.output,
+        str(tmp_path / "r"),
+    )
+    # Pictures of 96 pixels cannot be made smaller than they are at 112, but their quality can.
+    assert made.manifest.counts["bytes"] < chain.report.manifest.counts["bytes"]
+
+
+@pytest.mark.parametrize(("place", "code"), [("evaluation", "NOT_EVALUATED"), ("embeddings", "NO_PRODUCT")])
+def test_inputs_of_another_kind_are_named(chain, tmp_path, place, code):
+    inputs = {"evaluation": chain.evaluation.output, "embeddings": chain.embeddings.output, place: chain.model}
+    with pytest.raises(EarthenwareError) as caught:
+        report(ReportSpec(), chain.chips, chain.model, output=str(tmp_path / "r"), **inputs)
+    assert caught.value.code == code
+
+
+def test_cubes_are_put_together_as_they_were_cut(chain):
+    from earthenware.evaluation._mosaic import choose_cubes, cube_views
+
+    store = ChipStore.open(chain.chips)
+    cubes = choose_cubes(store, 4, seed=0)
+    assert len({cube.site for cube in cubes}) == 4
+    for cube in cubes:
+        views = cube_views(store, cube)
+        assert {picture.shape for picture in views.values()} == {(6 * 32, 32, 3)}
+        flags = views["mask"].reshape(6, 32, 32, 3)
+        for chip, row in zip(cube.chips, cube.rows, strict=True):
+            cloudy = store.read("sentinel-2-l2a", int(chip))[1] == Mask.CLOUD
+            assert ((flags[row] == (230, 159, 0)).all(-1) == cloudy).all()
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(2, 12))
+def test_ticks_are_round_and_enclose_the_values(low, width, count):
+    from earthenware.evaluation._charts import ticks
+
+    high = low + max(width, 1e-3)
+    marks = ticks(low, high, count)
+    steps = np.diff(marks)
+    assert marks[0] <= low + 1e-6 * steps[0]
+    assert marks[-1] >= high - 1e-6 * steps[0]
+    assert np.allclose(steps, steps[0], rtol=1e-4)
+    assert len(marks) <= 3 * count
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "\u2013"), (float("nan"), "\u2013"), (0.123456, "0.123"), (1234567, "1,234,567"), (0.00001234, "0.000012"),
+     (12.0, "12"), (-0.5, "-0.5"), (98765.4, "98,765"), (0.0, "0")],
+)  # fmt: skip
+def test_numbers_read_well(value, text):
+    from earthenware.evaluation._html import number
+
+    assert number(value) == text
+
+
+def test_stretch_keeps_flat_scenes_flat():
+    from earthenware.evaluation._pictures import shade_grey, shade_relief, shade_true_colour
+
+    random = np.random.default_rng(0)
+    flat = shade_true_colour(400 + random.normal(0, 10, (3, 32, 32)))
+    assert flat.std() < 6
+    assert shade_grey(-20 + random.normal(0, 0.1, (32, 32))).std() < 6
+    assert shade_relief(100 + random.normal(0, 0.1, (32, 32))).std((0, 1)).max() < 6
+    steep = shade_relief(np.linspace(0, 1000, 32)[:, None] * np.ones(32)).astype(int).sum(-1)
+    assert (np.diff(steep[:, 0]) > 0).all()  # lighter and lighter, so that it reads without colour
+    assert (shade_grey(np.full((4, 4), np.nan)) == (205, 205, 200)).all()
