@@ -1,0 +1,27 @@
+"""Embedding products: export, format and search.
+
+A product is one GeoParquet file, ``embeddings.parquet``, with one row per chip in Hilbert order, and the STAC documents
+that describe it: ``collection.json``, ``item.json`` (both with the ``emb`` extension) and ``model.json`` (MLM).
+"""
+
+from __future__ import annotations
+
+from earthenware.embeddings._embed import embed
+from earthenware.embeddings._hilbert import hilbert_index, hilbert_order
+from earthenware.embeddings._product import Product
+from earthenware.embeddings._schema import EMBEDDINGS_FILE, product_schema
+from earthenware.embeddings._search import Match, SearchResult, search
+from earthenware.embeddings._spec import EmbedSpec
+
+__all__ = [
+    "EMBEDDINGS_FILE",
+    "EmbedSpec",
+    "Match",
+    "Product",
+    "SearchResult",
+    "embed",
+    "hilbert_index",
+    "hilbert_order",
+    "product_schema",
+    "search",
+]

@@ -1,0 +1,240 @@
+"""The embed step: every chip of a store through a model, into one product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earthenware import storage
+from earthenware.chips import ChipStore
+from earthenware.embeddings import _stac
+from earthenware.embeddings._hilbert import hilbert_order
+from earthenware.embeddings._mlm import model_item
+from earthenware.embeddings._rows import product_rows
+from earthenware.embeddings._schema import EMBEDDINGS_FILE, product_schema
+from earthenware.embeddings._spec import EmbedSpec
+from earthenware.embeddings._write import write_product
+from earthenware.errors import EarthenwareError
+from earthenware.steps import Attempt, Reject, Result, StepReport, read_manifest, run_step
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from earthenware.inference import ChipEmbeddings, Package
+
+__all__ = ["ALGORITHM_VERSION", "embed"]
+
+ALGORITHM_VERSION = 1
+ROWS_FILE = "rows.parquet"
+
+
+def embed(spec: EmbedSpec, chips: str, model: str, output: str) -> StepReport:
+    """Write the embedding product of a chip store.
+
+    Chips are taken in blocks along the Hilbert curve; each finished block is committed, so that a killed run resumes
+    after the last one, and what comes out is the same bit by bit.
+
+    Args:
+        spec: How.
+        chips: URI of the chip store.
+        model: URI of the train step's output.
+        output: Prefix that gets ``embeddings.parquet`` and the STAC documents ``collection.json``, ``item.json`` and
+            ``model.json``.
+
+    Returns:
+        The report; its counts are ``embeddings`` and ``dimensions``.
+
+    Raises:
+        EarthenwareError: ``NO_CHIPS`` when nothing is to be embedded, ``TOO_MANY_REJECTS``, or what the store, the
+            model or the output raises.
+    """
+    return run_step(
+        "embed",
+        ALGORITHM_VERSION,
+        spec=spec,
+        inputs={"chips": chips, "model": model},
+        output=output,
+        body=lambda attempt: _Export(spec, chips, model, attempt).run(),
+    )
+
+
+class _Export:
+    """One attempt at a product."""
+
+    def __init__(self, spec: EmbedSpec, chips: str, model: str, attempt: Attempt) -> None:
+        from earthenware.inference import load_package
+
+        self.spec = spec
+        self.attempt = attempt
+        self.store = ChipStore.open(chips)
+        self.package_uri = package_uri(model)
+        self.package: Package = load_package(self.package_uri)
+        self.sensors = list(self.package.info.sensors)
+        self.order = self._order()
+
+    def _order(self) -> NDArray[np.int64]:
+        """Return the numbers of the chips to embed, along the Hilbert curve."""
+        index = self.store.index
+        splits = np.asarray(index["split"].to_numpy(zero_copy_only=False))
+        wanted = np.isin(splits, self.spec.splits) if self.spec.splits else np.ones(len(index), bool)
+        chosen = np.flatnonzero(wanted)
+        if not len(chosen):
+            what = f"of the splits {', '.join(self.spec.splits)} " if self.spec.splits else ""
+            message = f"The chip store '{storage.redact(self.store.uri)}' has no chips {what}to embed."
+            raise EarthenwareError("NO_CHIPS", message, "Check 'splits', or build more chips.")
+        lon, lat, ids = (
+            np.asarray(index[name].to_numpy(zero_copy_only=False))[chosen] for name in ("lon", "lat", "chip_id")
+        )
+        return np.asarray(chosen[hilbert_order(lon, lat, ids.astype(str))])
+
+    def run(self) -> Result:
+        total = len(self.order)
+        step = self.spec.part_chips
+        keys = {f"{start:012d}": self.order[start : start + step] for start in range(0, total, step)}
+        done = 0
+        for key, indices in keys.items():
+            if key not in self.attempt.committed():
+                self._part(key, indices, done, total)
+            else:
+                self.attempt.progress(done + len(indices), total, "chips")
+            done += len(indices)
+        self.attempt.check_rejects(total, self.spec.reject_limit)
+        return self._publish(list(keys))
+
+    def _part(self, key: str, indices: NDArray[np.int64], done: int, total: int) -> None:
+        """Embed one block and commit it."""
+        encoded = self._encode(indices, done, total)
+        good = (encoded.valid_fraction > 0) & np.isfinite(encoded.embeddings).all(1)
+        ids = self.store.index["chip_id"]
+        rejects = [
+            Reject(ids[int(i)].as_py(), *_REASONS[bool(encoded.valid_fraction[row] > 0)])
+            for row, i in enumerate(indices)
+            if not good[row]
+        ]
+        kept = replace(
+            encoded,
+            embeddings=encoded.embeddings[good],
+            valid_fraction=encoded.valid_fraction[good],
+            reconstruction_loss=encoded.reconstruction_loss[good],
+        )
+        rows = product_rows(
+            self.store,
+            indices[good],
+            kept,
+            sensors=self.sensors,
+            model_digest=self.package.digest,
+            thumbnail_size=self.spec.thumbnail_size if self.spec.thumbnails else None,
+        )
+        path = f"{self.attempt.part_path(key)}/{ROWS_FILE}"
+        storage.write_table(rows, self.attempt.uri(path))
+        self.attempt.commit(key, {"path": path, "rows": len(rows)}, rejects)
+
+    def _encode(self, indices: NDArray[np.int64], done: int, total: int) -> ChipEmbeddings:
+        from earthenware.inference import embed_chips
+
+        return embed_chips(
+            self.store,
+            self.package,
+            indices,
+            batch_size=self.spec.batch_size,
+            device=self.spec.device,
+            progress=lambda count, _: self.attempt.progress(done + count, total, "chips"),
+        )
+
+    def _parts(self, keys: list[str], columns: list[str] | None = None) -> Iterator[pa.Table]:
+        records = self.attempt.committed()
+        for key in keys:
+            yield storage.read_table(self.attempt.uri(records[key]["path"]), columns)
+
+    def _publish(self, keys: list[str]) -> Result:
+        dimensions = int(self.package.model.config.dim)
+        schema = product_schema(dimensions, thumbnails=self.spec.thumbnails)
+        facts = self._facts(keys, dimensions)
+        local = self.attempt.scratch / EMBEDDINGS_FILE
+        rows = write_product(
+            local,
+            self._parts(keys),
+            schema,
+            bounds=facts.bounds,
+            emb=_stac.footer(facts),
+            row_group_bytes=self.spec.row_group_megabytes * 2**20,
+        )
+        self.attempt.put_file(EMBEDDINGS_FILE, local)
+        self.attempt.put_json(_stac.COLLECTION_FILE, _stac.collection(facts))
+        self.attempt.put_json(_stac.ITEM_FILE, _stac.item(facts))
+        self.attempt.put_json(_stac.MODEL_FILE, model_item(facts))
+        losses = np.concatenate(
+            [
+                np.asarray(part["reconstruction_loss"].to_numpy(zero_copy_only=False), np.float64)
+                for part in self._parts(keys, ["reconstruction_loss"])
+            ]
+        )
+        metrics = {"reconstruction_loss": float(np.nanmean(losses))} if np.isfinite(losses).any() else {}
+        return Result(
+            counts={"embeddings": rows, "dimensions": dimensions},
+            metrics=metrics,
+            details={"model_digest": self.package.digest, "bounds": list(facts.bounds)},
+            # Links in the STAC documents depend on where the product lies; its rows do not.
+            content=self.attempt.artifacts[EMBEDDINGS_FILE].sha256,
+        )
+
+    def _facts(self, keys: list[str], dimensions: int) -> _stac.ProductFacts:
+        import shapely
+
+        tables = list(self._parts(keys, ["geometry", "datetime", "site"]))
+        shapes = np.concatenate(
+            [shapely.from_wkb(table["geometry"].to_numpy(zero_copy_only=False)) for table in tables]
+        )
+        sites = np.concatenate([np.asarray(table["site"].to_numpy(zero_copy_only=False)) for table in tables])
+        times = [moment for table in tables for moment in table["datetime"].to_pylist() if moment is not None]
+        if not len(shapes):
+            raise EarthenwareError("NO_CHIPS", "No chip of the store could be embedded.", "See rejects.parquet.")
+        west, south, east, north = (float(value) for value in shapely.total_bounds(shapes))
+        footprint = shapely.union_all(
+            [shapely.convex_hull(shapely.union_all(shapes[sites == site])) for site in np.unique(sites.astype(str))]
+        )
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        numbers = self.package.info.normalization
+        return _stac.ProductFacts(
+            product_id=self.spec.product_id,
+            license=self.spec.license,
+            output=self.attempt.output,
+            store=self.store.uri,
+            model=self.package_uri,
+            rows=len(shapes),
+            dimensions=dimensions,
+            chip_size=self.store.chip_size,
+            gsd=self.store.gsd,
+            bands={sensor: self.package.info.sensors[sensor] for sensor in self.sensors},
+            statistics=[
+                {"mean": float(mean), "stddev": float(std)} if known else {}
+                for mean, std, known in zip(numbers.mean, numbers.std, numbers.known, strict=True)
+            ],
+            architecture=self.package.model.config.to_dict(),
+            parameters=sum(int(weight.numel()) for weight in self.package.model.parameters()),
+            model_digest=self.package.digest,
+            bounds=(west, south, east, north),
+            footprint=shapely.geometry.mapping(footprint),
+            period=(min(times, default=epoch), max(times, default=epoch)),
+        )
+
+
+_REASONS: dict[bool, tuple[str, str]] = {
+    False: ("NO_VALID_PIXELS", "none of its pixels is valid"),
+    True: ("NOT_FINITE", "the model gave a vector that is not finite"),
+}
+
+
+def package_uri(model: str) -> str:
+    """Return the URI of the model package in a train step's output."""
+    details: dict[str, Any] = read_manifest(model).details.get("model") or {}
+    package = details.get("package")
+    if not isinstance(package, str):
+        message = f"'{storage.redact(model)}' holds no trained model."
+        raise EarthenwareError("NO_MODEL", message, "Give the output of 'earthenware train'.")
+    return storage.join(storage.normalise(model), package)

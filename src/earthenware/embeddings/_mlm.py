@@ -1,0 +1,80 @@
+"""The STAC Item of the model that made a product, with the Machine Learning Model extension (1.5.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from earthenware import storage
+from earthenware.embeddings._stac import MODEL_FILE, STAC_VERSION, ProductFacts, instant
+
+__all__ = ["model_item"]
+
+_MLM = "https://stac-extensions.github.io/mlm/v1.5.2/schema.json"
+# MLM wants the bands described: STAC 1.1 has a field for it, but not where MLM 1.5.2 looks.
+_RASTER = "https://stac-extensions.github.io/raster/v1.1.0/schema.json"
+
+
+def model_item(facts: ProductFacts) -> dict[str, Any]:
+    """Return the STAC Item of the model (MLM); its place and period are those of the data that it was run on."""
+    bands = facts.all_bands
+    shape = [-1, len(bands), facts.chip_size, facts.chip_size]
+    return {
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [_MLM, _RASTER],
+        "type": "Feature",
+        "id": facts.model_name,
+        "bbox": list(facts.bounds),
+        "geometry": dict(facts.footprint),
+        "properties": {
+            "datetime": None,
+            "start_datetime": instant(facts.period[0]),
+            "end_datetime": instant(facts.period[1]),
+            "description": "Masked autoencoder over optical, radar and elevation chips.",
+            "mlm:name": facts.model_name,
+            "mlm:architecture": "Masked autoencoder (Vision Transformer)",
+            "mlm:framework": "PyTorch",
+            "mlm:tasks": ["similarity-search"],
+            "mlm:total_parameters": facts.parameters,
+            "mlm:pretrained": True,
+            "mlm:hyperparameters": {
+                key: value for key, value in sorted(facts.architecture.items()) if isinstance(value, int | float | str)
+            },
+            "mlm:input": [
+                {
+                    "name": "datacube chip",
+                    "bands": bands,
+                    "input": {
+                        "shape": shape,
+                        "dim_order": ["batch", "bands", "height", "width"],
+                        "data_type": "float32",
+                    },
+                    "description": "Normalised with the statistics in model.json beside the weights; 0 where invalid.",
+                }
+            ],
+            "mlm:output": [
+                {
+                    "name": "embedding",
+                    "tasks": ["similarity-search"],
+                    "result": {
+                        "shape": [-1, facts.dimensions],
+                        "dim_order": ["batch", "embedding"],
+                        "data_type": "float32",
+                    },
+                }
+            ],
+        },
+        "links": [{"rel": "self", "href": f"./{MODEL_FILE}", "type": "application/geo+json"}],
+        "assets": {
+            "weights": {
+                "href": facts.href(storage.join(facts.model, "model.safetensors")),
+                "type": "application/octet-stream; framework=pytorch; profile=safetensors",
+                "title": "Weights",
+                "roles": ["mlm:model", "mlm:weights"],
+                "mlm:artifact_type": "safetensors.torch.save_file",
+                "raster:bands": [
+                    {"name": band, "data_type": "float32", **({"statistics": dict(known)} if known else {})}
+                    for band, known in zip(bands, facts.statistics, strict=True)
+                ],
+            }
+        },
+    }
