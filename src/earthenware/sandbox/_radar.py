@@ -1,0 +1,196 @@
+"""A Sentinel-1 RTC acquisition: gamma nought of both polarisations with speckle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+from rasterio.warp import Resampling, reproject, transform_bounds
+
+from earthenware.sandbox import _landcover as cover
+from earthenware.sandbox._landcover import Ground
+from earthenware.sandbox._noise import Field, smooth
+from earthenware.sandbox._places import MARGIN
+from earthenware.sandbox._sun import day_of_year, greenness
+from earthenware.sandbox._towns import GARDEN, ROOF_GREY, STREET
+
+__all__ = ["LOOKS", "NODATA", "Radar", "listen"]
+
+LOOKS: Final = 4.4
+"""Equivalent number of looks of a Sentinel-1 IW GRD product (its product definition); sets the speckle."""
+
+NODATA: Final = -32768.0
+"""No data in Planetary Computer's sentinel-1-rtc."""
+
+_BORDER: Final = 8  # pixels by which the scene reaches beyond the Sentinel-2 scene of the place
+_INCIDENCE: Final = np.radians(38.5)  # middle of the IW swath
+
+# Typical gamma nought in dB (VV, VH) of each class at C band, dense or wet ground first, open or dry ground second.
+_TYPICAL: Final = {
+    cover.TREE: ((-6.8, -12.4), (-9.5, -15.5)),
+    cover.SHRUB: ((-9.0, -15.2), (-13.0, -20.5)),
+    cover.GRASS: ((-10.0, -16.5), (-13.5, -20.5)),
+    cover.CROP: ((-8.5, -14.0), (-13.5, -21.5)),
+    cover.BUILT: ((-2.0, -10.5), (-9.5, -16.5)),
+    cover.BARE: ((-10.5, -17.5), (-16.5, -24.5)),
+    cover.SNOW: ((-13.0, -19.0), (-16.0, -22.5)),
+    cover.WATER: ((-17.0, -25.0), (-21.5, -28.0)),
+    cover.WETLAND: ((-7.0, -14.5), (-14.0, -21.5)),
+    cover.MOSS: ((-11.0, -18.0), (-14.0, -21.0)),
+}
+
+
+@dataclass(frozen=True)
+class Radar:
+    """One acquisition.
+
+    Attributes:
+        pixels: Linear gamma nought [polarisation, y, x], float32, order VV, VH; ``NODATA`` where not seen.
+        epsg: EPSG code of the grid.
+        transform: Affine coefficients a to f of the grid.
+    """
+
+    pixels: NDArray[np.float32]
+    epsg: int
+    transform: tuple[float, float, float, float, float, float]
+
+
+def listen(
+    ground: Ground,
+    moment: datetime,
+    *,
+    ascending: bool,
+    flooded: NDArray[np.bool_] | None = None,
+    speckle: bool = True,
+) -> Radar:
+    """Look at a place with radar.
+
+    A place on the zone border is delivered in the neighbouring zone by the ascending orbit, as happens in archives.
+
+    Args:
+        ground: The place.
+        moment: Time of the acquisition, in UTC.
+        ascending: Whether the satellite flies north and looks east, or flies south and looks west.
+        flooded: Pixels under flood water [y, x], margins included, or None.
+        speckle: Whether to add speckle.
+
+    Returns:
+        The acquisition; it covers the whole Sentinel-2 scene except where an edge of the swath crosses it.
+    """
+    place = ground.place
+    rng = np.random.default_rng([place.seed, place.number, 8, int(moment.timestamp())])
+    mean = _mean(ground, rng, moment, ascending, flooded)
+    if place.on_border and ascending:
+        mean, epsg, transform = _to_other_zone(ground, mean)
+    else:
+        inner = MARGIN - _BORDER
+        mean, epsg, transform = mean[:, inner:-inner, inner:-inner], place.epsg, place.transform(margin=_BORDER)
+    if speckle:
+        draws = rng.standard_gamma(LOOKS, mean.shape, dtype=np.float32)
+        mean = mean * (draws / np.float32(LOOKS))
+    if rng.random() < 0.1:
+        size = mean.shape[1]
+        y, x = np.indices(mean.shape[1:], dtype=np.float32)
+        lean = np.float32(np.tan(np.radians(-11 if ascending else 11)))
+        outside = (x + (y - size / 2) * lean) < size * rng.uniform(0.04, 0.18)
+        mean = np.where(outside, np.nan, mean)
+    # Eight bits of mantissa keep 0.2 %, far below the speckle, and spare a quarter of the file.
+    bits = np.ascontiguousarray(mean, dtype=np.float32).view(np.uint32)
+    pixels = ((bits + np.uint32(1 << 14)) & np.uint32(0xFFFF8000)).view(np.float32)
+    return Radar(np.where(np.isfinite(mean), pixels, np.float32(NODATA)), epsg, transform)
+
+
+def _mean(
+    ground: Ground, rng: np.random.Generator, moment: datetime, ascending: bool, flooded: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """Return gamma nought [polarisation, y, x] without speckle, margins included."""
+    place = ground.place
+    fixed = np.random.default_rng([place.seed, place.number, 9])
+    day = day_of_year(moment)
+    vigour = greenness(place.lat, day)
+    shape = ground.classes.shape
+    density = _density(ground, fixed, rng, vigour)
+    moisture = float(rng.normal(0, 0.9))
+    decibels = np.zeros((2, *shape), np.float32)
+    for code, (dense, open_ground) in _TYPICAL.items():
+        here = ground.classes == code
+        level = float(fixed.normal(0, 0.9))
+        if not here.any():
+            continue
+        for channel in range(2):
+            span = dense[channel] - open_ground[channel]
+            decibels[channel][here] = open_ground[channel] + span * density[here] + level
+    dry_land = ~np.isin(ground.classes, (cover.WATER, cover.BUILT))
+    decibels += np.where(dry_land, moisture, 0).astype(np.float32)
+    wind = float(rng.uniform(-1.0, 3.5))
+    water = ground.classes == cover.WATER
+    ripple = np.clip(ground.mottle, -2, 2) * 0.5
+    decibels[0] += np.where(water, wind + ripple, 0)
+    decibels[1] += np.where(water, 0.4 * wind + 0.4 * ripple, 0)
+    decibels += (0.5 * ground.grain + 0.4 * ground.mottle) * ~water
+    if flooded is not None:
+        # Open flood water mirrors the beam away; flooded trunks and walls send it back twice.
+        standing = ground.structure > 6
+        drowned = np.array([-19.5, -26.5], np.float32)[:, None, None] + 0.3 * ground.mottle
+        decibels = np.where(flooded & ~standing, drowned, decibels)
+        decibels[0] += np.where(flooded & standing, 2.2, 0)
+    linear = np.power(np.float32(10), decibels / np.float32(10))
+    return np.stack([smooth(band, 0.6) for band in linear * _slopes(ground, ascending)])
+
+
+def _density(ground: Ground, fixed: np.random.Generator, rng: np.random.Generator, vigour: float) -> Field:
+    """Return how dense or rough each pixel's cover is for the radar, 0 to 1 [y, x]."""
+    classes, parcels = ground.classes, ground.parcels
+    result = 0.5 + 0.16 * ground.mottle
+    tree = classes == cover.TREE
+    result = np.where(tree, 0.62 + 0.17 * ground.crowns + 0.1 * vigour, result)
+    result = np.where(classes == cover.SHRUB, 0.2 + 0.8 * ground.dots, result)
+    result = np.where(classes == cover.GRASS, 0.25 + 0.35 * vigour + 0.12 * ground.mottle, result)
+    crop = fixed.uniform(0.1, 0.9, parcels.count) + rng.normal(0, 0.14, parcels.count)
+    rows = 0.12 * np.sin(parcels.rows * np.float32(1.6))
+    result = np.where(classes == cover.CROP, crop[parcels.label] + rows, result)
+    roofs = 0.45 + 0.5 * (ground.towns.surface >= ROOF_GREY) - 0.35 * (ground.towns.surface == STREET)
+    roofs = roofs - 0.1 * (ground.towns.surface == GARDEN) + ground.towns.height * 0.035
+    result = np.where(classes == cover.BUILT, np.where(ground.towns.built, roofs, 0.05), result)
+    result = np.where(classes == cover.BARE, np.clip(ground.terrain.slope * 2.5, 0, 0.8) + 0.1 * ground.mottle, result)
+    result = np.where(classes == cover.WETLAND, 0.75 - 0.85 * ground.braid, result)
+    return np.asarray(np.clip(result, -0.1, 1.9), dtype=np.float32)
+
+
+def _slopes(ground: Ground, ascending: bool) -> Field:
+    """Return what terrain correction leaves of the slopes: bright fore slopes with layover, dim back slopes [y, x]."""
+    surface = smooth(ground.terrain.elevation + 0.35 * ground.structure, 1.0)
+    gy, gx = np.gradient(surface, np.float32(10.0))
+    look = np.radians(78.0 if ascending else 282.0)  # the beam's heading, right of a track that leans 12 degrees
+    rise = gx * np.float32(np.sin(look)) - gy * np.float32(np.cos(look))
+    facing = np.arctan(rise)
+    residual = np.exp(np.clip(1.1 * facing, -1.4, 0.9))
+    layover = np.clip((facing - np.float32(_INCIDENCE) * 0.7) * 4, 0, 1)
+    return np.asarray(residual * (1 + 1.8 * layover), dtype=np.float32)
+
+
+def _to_other_zone(
+    ground: Ground, mean: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], int, tuple[float, float, float, float, float, float]]:
+    """Warp the ground's image onto a 10 m grid of the neighbouring zone; NaN in corners without ground."""
+    place = ground.place
+    source, target = CRS.from_epsg(place.epsg), CRS.from_epsg(place.other_epsg)
+    edge = place.size * 10.0
+    west, south, east, north = transform_bounds(
+        source, target, place.west, place.north - edge, place.west + edge, place.north
+    )
+    left, top = np.floor(west / 10) * 10 - 40, np.ceil(north / 10) * 10 + 40
+    width, height = int((east - left) / 10) + 5, int((top - south) / 10) + 5
+    result = np.full((2, height, width), np.nan, np.float32)
+    transform = (10.0, 0.0, float(left), 0.0, -10.0, float(top))
+    reproject(
+        mean, result, src_crs=source, src_transform=Affine(*place.transform(margin=MARGIN)),
+        dst_crs=target, dst_transform=Affine(*transform), dst_nodata=np.nan, resampling=Resampling.bilinear,
+        num_threads=1,
+    )  # fmt: skip
+    return result, place.other_epsg, transform
