@@ -1,0 +1,171 @@
+"""The ``earthenware`` command: its groups, its exit codes, and how errors look."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+from earthenware import __version__
+from earthenware.errors import EarthenwareError
+
+__all__ = ["EXIT_CODES", "cli", "exit_code", "main"]
+
+EXIT_CODES: Final = {
+    0: "everything asked for is done",
+    1: "an unexpected error; please report it",
+    2: "a wrong option, spec or parameter",
+    3: "a step failed: input, storage, catalog, training",
+    4: "the data did not pass validation",
+    5: "the output is in use by a live run, or holds something else",
+    130: "interrupted with Ctrl-C; run again to resume",
+    143: "terminated; run again to resume",
+}
+
+_USAGE_CODES: Final = {
+    "BAD_SPEC",
+    "BAD_SET",
+    "BAD_YAML",
+    "BAD_OPTION",
+    "NO_SPEC",
+    "UNKNOWN_PIPELINE",
+    "UNKNOWN_SCHEME",
+    "UNSAFE_PATH",
+    "EMPTY_URI",
+}
+_OCCUPIED_CODES: Final = {"LEASED", "LEASE_LOST", "OUTPUT_OCCUPIED", "OUTPUT_HOLDS_OTHER"}
+
+_COMMANDS: Final = {
+    # In the order in which a newcomer meets them.
+    "init": ("earthenware.cli.init", "init", "Write a commented spec to start from."),
+    "sandbox": ("earthenware.cli.sandbox", "sandbox", "Make a small synthetic Earth: a catalog and its images."),
+    "run": ("earthenware.cli.run", "run", "Run a whole pipeline on this machine."),
+    "status": ("earthenware.cli.store", "status", "Show the steps below a root and what became of them."),
+    "clean": ("earthenware.cli.store", "clean", "Remove outputs of steps below a root."),
+    "search": ("earthenware.cli.search", "search", "Find the chips most like a chip or a place."),
+    "query": ("earthenware.cli.stages", "query", "Step 1: search a catalog, write a table of scenes."),
+    "build": ("earthenware.cli.stages", "build", "Step 2: read the scenes' pixels into a chip store."),
+    "merge": ("earthenware.cli.stages", "merge", "Step 2b: join the chip stores of several build shards."),
+    "validate": ("earthenware.cli.stages", "validate", "Step 3: check a chip store and publish the verdict."),
+    "gate": ("earthenware.cli.stages", "gate", "Step 3b: fail unless the verdict is good."),
+    "train": ("earthenware.cli.stages", "train", "Step 4: pretrain a masked autoencoder."),
+    "evaluate": ("earthenware.cli.stages", "evaluate", "Step 5: measure reconstruction and probes."),
+    "embed": ("earthenware.cli.stages", "embed", "Step 6: export embeddings as GeoParquet."),
+    "report": ("earthenware.cli.stages", "report", "Step 7: write one page about all of it."),
+}
+
+_HELP: Final = """Earth-observation foundation models, from open satellite catalogs to embeddings.
+
+\b
+A first run, offline, in a few minutes:
+  earthenware sandbox work/sandbox
+  earthenware init --catalog work/sandbox/items.json pretrain.yaml
+  earthenware run pretrain --spec pretrain.yaml
+  earthenware search work --lonlat LON LAT
+
+Each step of the pipeline is also a command of its own. Steps resume: a command that was killed is simply run again,
+and one that has nothing to do says so.
+
+\b
+Exit codes:
+"""
+
+
+class _Commands(click.Group):
+    """A group that imports a command's module only when that command is called: --help stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = _COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(entry[0]), entry[1])
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else " 'earthenware --help' lists the commands."
+            raise click.UsageError(f"There is no command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands,
+    help=_HELP + "".join(f"  {code:>3}  {meaning}\n" for code, meaning in EXIT_CODES.items()),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="earthenware", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Hold the commands."""
+
+
+def exit_code(error: EarthenwareError) -> int:
+    """Return the documented exit code of an error."""
+    if error.code in _USAGE_CODES:
+        return 2
+    if error.code == "VALIDATION_FAILED":
+        return 4
+    return 5 if error.code in _OCCUPIED_CODES else 3
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with one of :data:`EXIT_CODES`."""
+    # Nothing that runs here may call home.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    sys.exit(_call(arguments))
+
+
+def _call(arguments: list[str] | None) -> int:
+    try:
+        result: Any = cli.main(args=arguments, prog_name="earthenware", standalone_mode=False)
+    except EarthenwareError as error:
+        show_error(error)
+        return exit_code(error)
+    except click.Abort:
+        click.echo("Interrupted. Run the same command again to resume.", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Run the same command again to resume.", err=True)
+        return 130
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if os.environ.get("EARTHENWARE_DEBUG"):
+            raise
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        click.echo(f"Error: unexpected {text}\nSet EARTHENWARE_DEBUG=1 to see where, and please report it.", err=True)
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def show_error(error: EarthenwareError) -> None:
+    """Write an error for a person, or as JSON where ``EARTHENWARE_ERRORS=json`` is set."""
+    if os.environ.get("EARTHENWARE_ERRORS") == "json":
+        click.echo(json.dumps(error.to_json()), err=True)
+        return
+    click.echo(f"{click.style('Error', fg='red', bold=True)} [{error.code}] {error.message}", err=True)
+    if error.remedy:
+        click.echo(f"  {error.remedy}", err=True)
