@@ -1,0 +1,1 @@
+"""The Kubeflow components, one folder each."""

@@ -1,0 +1,1 @@
+"""The Kubeflow pipelines; ``python -m pipelines`` compiles them."""

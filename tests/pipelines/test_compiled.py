@@ -1,0 +1,108 @@
+"""The compiled pipelines: up to date, valid, complete for a person who has nothing but the run form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.components import load_component_from_file
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from earthenware import __version__
+from earthenware.cli._local import compiled_pipeline
+from earthenware.cli.specs import PIPELINES, flatten, load_spec, parameters
+from pipelines.__main__ import PIPELINES as SOURCES
+from pipelines.__main__ import compile_pipelines
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPILED = ROOT / "pipelines" / "compiled"
+
+
+def document(name: str) -> dict[str, Any]:
+    return next(iter(yaml.safe_load_all((COMPILED / f"{name}.yaml").read_text())))
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_committed_yaml_is_what_the_source_compiles_to(tmp_path: Path) -> None:
+    for path in compile_pipelines(tmp_path):
+        assert path.read_text() == (COMPILED / path.name).read_text(), "run 'make pipelines'"
+
+
+def test_the_command_line_finds_the_pipeline(name: str) -> None:
+    assert compiled_pipeline(name).name == f"{name}.yaml"
+
+
+def test_round_trip_through_the_protobuf(name: str) -> None:
+    values = document(name)
+    message = json_format.ParseDict(values, pipeline_spec_pb2.PipelineSpec())
+    again = json_format.MessageToDict(message)
+    assert again == json_format.MessageToDict(json_format.ParseDict(again, pipeline_spec_pb2.PipelineSpec()))
+    assert set(again["components"]) == set(values["components"])
+
+
+def test_an_unknown_field_is_refused_by_the_protobuf(name: str) -> None:
+    values = document(name) | {"misspelt": 1}
+    with pytest.raises(json_format.ParseError, match="misspelt"):
+        json_format.ParseDict(values, pipeline_spec_pb2.PipelineSpec())
+
+
+def test_every_parameter_has_type_default_and_description(name: str) -> None:
+    inputs = document(name)["root"]["inputDefinitions"]["parameters"]
+    for key, item in inputs.items():
+        assert item["parameterType"] in {"STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN"}, key
+        assert "defaultValue" in item, key
+        assert item.get("isOptional"), key
+        assert len(item["description"]) > 10, key
+
+
+def test_parameters_are_the_fields_of_the_spec(name: str) -> None:
+    inputs = document(name)["root"]["inputDefinitions"]["parameters"]
+    expected = parameters(name)
+    assert set(inputs) == set(expected)
+    for key, (field, default) in expected.items():
+        if key != "root":  # a laptop writes into a folder, a cluster into its store
+            assert inputs[key]["defaultValue"] == default, key
+        said = " ".join(inputs[key]["description"].split()).rstrip(".")
+        assert said == " ".join((field.description or "").split()).rstrip("."), key
+
+
+def test_flattened_specs_are_accepted_by_the_pipeline(name: str) -> None:
+    component = load_component_from_file(str(COMPILED / f"{name}.yaml"))
+    flat = flatten(load_spec(name, None, ("query.catalog=items.json",)))
+    assert set(flat) == set(component.component_spec.inputs)
+    assert all(isinstance(value, str | int | float | bool) for value in flat.values())
+
+
+def test_training_waits_for_the_gate() -> None:
+    tasks = document("pretrain")["root"]["dag"]["tasks"]
+    assert "gate" in tasks["train"]["dependentTasks"]
+    assert tasks["gate"]["dependentTasks"] == ["validate"]
+    loop = next(task for task in tasks.values() if "parameterIterator" in task)
+    assert loop["parameterIterator"]["items"]["inputParameter"].endswith("query-Output")
+    for task in tasks.values():
+        assert not task.get("cachingOptions", {}).get("enableCache")
+
+
+def test_steps_are_told_the_version_that_compiled_them() -> None:
+    text = (COMPILED / "pretrain.yaml").read_text()
+    count = text.count(f"constant: {__version__}")
+    assert count == 9, "each of the nine steps compares its version with the pipeline's"
+
+
+def test_no_secret_and_no_local_path_in_the_yaml(name: str) -> None:
+    text = (COMPILED / f"{name}.yaml").read_text()
+    for word in ("SECRET", "PASSWORD", "AWS_", "/home/", "/root/", str(ROOT)):
+        assert word not in text
+
+
+def test_schema_for_editors_knows_every_section(name: str) -> None:
+    schema = PIPELINES[name].model_json_schema(by_alias=True)
+    assert schema["additionalProperties"] is False
+    assert {"query", "build", "validate", "train", "evaluate", "embed", "report"} <= set(schema["properties"])

@@ -1,0 +1,36 @@
+"""The wheel: it carries the compiled pipelines, and finds them without the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.system
+def test_the_wheel_ships_the_compiled_pipeline(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)],
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("earthenware-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    shipped = tmp_path / "site" / "earthenware" / "pipelines" / "pretrain.yaml"
+    assert shipped.read_bytes() == (ROOT / "pipelines" / "compiled" / "pretrain.yaml").read_bytes()
+    assert (tmp_path / "site" / "earthenware" / "py.typed").exists()
+    code = "from earthenware.cli._local import compiled_pipeline; print(compiled_pipeline('pretrain'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert Path(done.stdout.strip()) == shipped
