@@ -1,0 +1,1 @@
+"""Runnable speed measurements; each writes its claims to ``benchmarks/results``."""
