@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -40,7 +42,10 @@ def undisturbed(scenes: str, tmp_path_factory: pytest.TempPathFactory) -> ChipSt
 
 
 def _start(scenes: str, output: Path, before: str = "", **fields: object) -> subprocess.Popen[str]:
+    # A parent that ignores Ctrl-C, such as a shell's background job, would pass that on.
     program = f"""
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
 from earthenware.datacube import BuildSpec, build
 from earthenware.errors import EarthenwareError
@@ -49,9 +54,40 @@ try:
 except EarthenwareError as error:
     raise SystemExit(f"{{error.code}}: {{error.message}}")
 """
+    # A crash in native code says where it was, too.
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
     return subprocess.Popen(
-        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
     )  # fmt: skip
+
+
+def _end(process: subprocess.Popen[str], output: Path) -> tuple[int | str, str]:
+    """Wait for a build; return its exit code, and all that it said and left behind about why."""
+    code: int | str
+    try:
+        _, said = process.communicate(timeout=300)
+        code = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)  # every thread says where it hangs
+        _, said = process.communicate()
+        code = "none within 300 s"
+    error = output / "error.json"
+    left = error.read_text() if error.exists() else "no error.json"
+    return code, f"exit code {code}; {left}; it said: {said or 'nothing'}"
+
+
+@contextlib.contextmanager
+def _last_scene_held(scenes: str) -> Iterator[None]:
+    """Make the scene that comes last unreadable for the time being: whoever opens its file waits, with no end."""
+    last = max((f"scene-{i}" for i in range(SCENES)), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    file = Path(scenes).parent / last / "B02.tif"
+    aside = file.rename(file.with_suffix(".aside"))
+    os.mkfifo(file)
+    try:
+        yield
+    finally:
+        file.unlink()
+        aside.rename(file)
 
 
 def _committed(output: Path) -> int:
@@ -74,9 +110,8 @@ def _kill_three_times_and_finish(scenes: str, output: Path, seed: int) -> None:
         process.communicate()
         _, alive = psutil.wait_procs(workers, timeout=20)
         assert not alive, "a worker outlived the process that made it"
-    process = _start(scenes, output)
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
+    code, said = _end(_start(scenes, output), output)
+    assert code == 0, said
 
 
 def _check(output: Path, expected: ChipStore) -> None:
@@ -108,11 +143,12 @@ def test_killed_builds_end_like_one_undisturbed_many_times(
 
 def test_parts_that_are_there_are_not_built_again(scenes: str, undisturbed: ChipStore, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    process = _start(scenes, output, workers=1)
-    while process.poll() is None and _committed(output) < 4:
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
+    with _last_scene_held(scenes):
+        process = _start(scenes, output, workers=1)
+        while process.poll() is None and _committed(output) < 4:
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
     before = {path.name: path.read_text() for path in (output / "parts").glob("*.json")}
     assert 4 <= len(before) < SCENES
     report = build(BuildSpec(**SPEC), scenes, str(output))
@@ -125,14 +161,15 @@ def test_parts_that_are_there_are_not_built_again(scenes: str, undisturbed: Chip
 
 def test_an_interrupted_build_ends_at_once(scenes: str, undisturbed: ChipStore, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    process = _start(scenes, output)
-    while process.poll() is None and _committed(output) < 2:
-        time.sleep(0.005)
-    workers = psutil.Process(process.pid).children(recursive=True)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode != 0
+    with _last_scene_held(scenes):
+        process = _start(scenes, output)
+        while process.poll() is None and _committed(output) < 2:
+            time.sleep(0.005)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode != 0, said
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert not alive
     assert time.monotonic() - began < 20
@@ -203,9 +240,8 @@ def test_a_full_disk_is_one_error_and_keeps_what_was_built(tmp_path: Path) -> No
     earth.add(names[-1], clouds="none")  # comes last, and only its shards are above the limit
     scenes, output = earth.table(), tmp_path / "out"
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"
-    process = _start(scenes, output, before=limit, workers=1)
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 1, said
+    code, said = _end(_start(scenes, output, before=limit, workers=1), output)
+    assert code == 1, said
     assert "STORAGE_FULL: No space left to write" in said
     assert "Traceback" not in said
     assert json.loads((output / "error.json").read_text())["code"] == "STORAGE_FULL"

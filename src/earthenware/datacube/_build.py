@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final
 
@@ -131,19 +131,10 @@ def _run_pool(
                     attempt.check_rejects(everything, spec.reject_limit)
         except Exception:
             # Parts under way are finished, not left half done: after an error such as a full disk they clean up.
+            # An interrupted pool kills its workers instead: whoever did that does not want to wait.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-        except BaseException:
-            _kill(pool)  # interrupted: whoever did that does not want to wait
-            raise
     return lost
-
-
-def _kill(pool: ProcessPoolExecutor) -> None:
-    """End a pool's workers at once; Python has a public way for it from version 3.14 on only."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in list((getattr(pool, "_processes", None) or {}).values()):
-        process.kill()
 
 
 def _remove_leftovers(attempt: Attempt, payloads: Mapping[str, Mapping[str, Any]]) -> None:
