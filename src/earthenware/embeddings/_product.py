@@ -61,7 +61,7 @@ class Product:
             message = f"'{shown}' is damaged: its digest is not the one in the manifest."
             raise EarthenwareError("PRODUCT_CORRUPT", message, _REMEDY)
         try:
-            table = pq.read_table(pa.BufferReader(data))
+            table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)  # as storage.read_table does
         except (pa.ArrowException, OSError) as error:
             message = f"'{shown}' is not a whole Parquet file ({str(error).splitlines()[0][:120]})."
             raise EarthenwareError("PRODUCT_CORRUPT", message, _REMEDY) from error
