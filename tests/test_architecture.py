@@ -21,6 +21,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "storage",
         "tracking",
         "steps",
+        "launch",
         "planning",
         "sensors",
         "chips",
@@ -29,6 +30,8 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "metrics",
         "catalog datacube validation training evaluation embeddings",
         "downstream explore sandbox",
+        "kubeflow",
+        "doctor",
         "cli",
         "__main__",
     )
@@ -41,7 +44,7 @@ FORBIDDEN = {"sandbox": STAGES}
 ONLY = {"models": {"torch", "earthenware.models"}}
 OUTSIDE = {"components", "pipelines"}
 # Slow to import; each is imported inside the functions that use it.
-HEAVY = ("torch", "ray", "kfp", "mlflow", "great_expectations", "lightning", "sklearn", "matplotlib", "pandas")
+HEAVY = ("torch", "ray", "kfp", "mlflow", "great_expectations", "lightning", "sklearn", "matplotlib", "pandas", "kubernetes")
 
 
 def imports(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:

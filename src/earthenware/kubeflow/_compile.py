@@ -1,0 +1,185 @@
+"""Compiling a shipped pipeline for a profile: protobufs in, edited protobufs out, never text."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from earthenware import __version__
+from earthenware.errors import EarthenwareError
+from earthenware.kubeflow._executors import edit_container, kubernetes_config, retry_policy
+from earthenware.kubeflow._packages import compiled_pipeline
+from earthenware.kubeflow._profile import Profile, wrong_image
+
+__all__ = ["CompiledPipeline", "compile_pipeline"]
+
+_PLATFORM = "kubernetes"
+
+
+@dataclass(frozen=True)
+class CompiledPipeline:
+    """A pipeline ready for Kubeflow.
+
+    Attributes:
+        name: Kubeflow's name of the pipeline, such as ``earthenware-pretrain``.
+        package_version: Version of this package that compiled it; its steps refuse to run under any other.
+        text: The YAML: a document for the pipeline, and one for the platform where the profile sets any of it.
+        spec: ``PipelineSpec``.
+        platform: ``PlatformSpec``; empty where the profile sets nothing of the platform's.
+    """
+
+    name: str
+    package_version: str
+    text: str = field(repr=False)
+    spec: Any = field(repr=False)
+    platform: Any = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the YAML, hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def version_name(self) -> str:
+        """Name of the pipeline version: equal for equal YAML, and for nothing else."""
+        return f"{self.package_version}-{self.digest[:12]}"
+
+    def write(self, path: Path | str) -> None:
+        """Write the YAML to a file."""
+        Path(path).write_text(self.text, encoding="utf-8")
+
+
+def compile_pipeline(pipeline: str, profile: Profile, image: str = "") -> CompiledPipeline:
+    """Return a shipped pipeline with a profile applied to every step.
+
+    Args:
+        pipeline: Name of the pipeline, such as ``pretrain``.
+        profile: Where it shall run.
+        image: Image of every step; empty takes the profile's, and where that names none the pipeline's own.
+
+    Raises:
+        EarthenwareError: ``UNKNOWN_PIPELINE``; ``BAD_PIPELINE`` when the shipped YAML has fields that Kubeflow does
+            not know; ``VERSION_MISMATCH`` when another version of this package made it; ``BAD_OPTION`` for an image
+            that is no pinned reference; ``BAD_PROFILE`` when the profile names a step that the pipeline lacks.
+    """
+    if image and wrong_image(image):
+        raise EarthenwareError("BAD_OPTION", f"--image {image}: {wrong_image(image)}.", "Build and push it with a tag.")
+    file = compiled_pipeline(pipeline)
+    text = file.read_text(encoding="utf-8")
+    spec, deployment, platform = _parse(text, file.name)
+    version = _package_version(spec, file.name)
+    image = image or profile.image.replace("{version}", version.replace("+", "-"))
+    _refuse_unknown_steps(profile, [step_name(label) for label in deployment.executors], pipeline)
+    for label in sorted(deployment.executors):
+        if deployment.executors[label].HasField("container"):
+            edit_container(deployment.executors[label].container, step_name(label), profile, image)
+            _edit_platform(platform, label, profile)
+    for label, task in _tasks(spec):
+        retries = profile.step(step_name(label)).retries
+        if retries is not None and retries.count:
+            task.retry_policy.CopyFrom(retry_policy(retries))
+    _limit_run(platform, profile)
+    _store(deployment, spec)
+    header = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    return CompiledPipeline(spec.pipeline_info.name, version, header + _dump(spec, platform), spec, platform)
+
+
+def step_name(label: str) -> str:
+    """Return the step that an executor runs: ``exec-build`` and ``exec-build-2`` both run ``build``."""
+    return re.sub(r"-[0-9]+$", "", label.removeprefix("exec-"))
+
+
+def _parse(text: str, file: str) -> tuple[Any, Any, Any]:
+    """Return PipelineSpec, PipelineDeploymentConfig and PlatformSpec; unknown fields are refused, at every depth."""
+    import yaml
+    from google.protobuf import json_format
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    # libyaml reads the same values several times as fast as PyYAML's own loader; it may be missing from a build.
+    documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    try:
+        spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
+        stored = json_format.MessageToDict(spec.deployment_spec)
+        deployment = json_format.ParseDict(stored, pipeline_spec_pb2.PipelineDeploymentConfig())
+        platform = json_format.ParseDict(documents[1] if documents[1:] else {}, pipeline_spec_pb2.PlatformSpec())
+        for executor in platform.platforms[_PLATFORM].deployment_spec.executors.values() if documents[1:] else ():
+            _executor_config(executor)
+    except json_format.ParseError as error:
+        message = f"The compiled pipeline {file} has something that Kubeflow does not know: {error}."
+        raise EarthenwareError("BAD_PIPELINE", message, "Compile it anew with 'make pipelines'.") from None
+    return spec, deployment, platform
+
+
+def _executor_config(struct: Any) -> Any:
+    from google.protobuf import json_format
+    from kfp.kubernetes import kubernetes_executor_config_pb2 as pb
+
+    return json_format.ParseDict(json_format.MessageToDict(struct), pb.KubernetesExecutorConfig())
+
+
+def _edit_platform(platform: Any, label: str, profile: Profile) -> None:
+    from google.protobuf import json_format, struct_pb2
+
+    executors = platform.platforms[_PLATFORM].deployment_spec.executors if platform.platforms else {}
+    existing = executors[label] if label in executors else struct_pb2.Struct()
+    config = json_format.MessageToDict(kubernetes_config(step_name(label), profile, _executor_config(existing)))
+    if config:
+        struct = platform.platforms[_PLATFORM].deployment_spec.executors[label]
+        struct.CopyFrom(json_format.ParseDict(config, struct_pb2.Struct()))
+
+
+def _limit_run(platform: Any, profile: Profile) -> None:
+    limits = {"resource_ttl_on_completion": profile.ttl_seconds, "active_deadline_seconds": profile.deadline_seconds}
+    for name, seconds in limits.items():
+        if seconds:
+            setattr(platform.platforms[_PLATFORM].pipelineConfig, name, seconds)
+
+
+def _tasks(spec: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the executor's label and the ``PipelineTaskSpec`` of every task, in every DAG."""
+    for component in (spec.root, *spec.components.values()):
+        for task in component.dag.tasks.values() if component.HasField("dag") else ():
+            label = spec.components[task.component_ref.name].executor_label
+            if label:
+                yield label, task
+
+
+def _refuse_unknown_steps(profile: Profile, known: list[str], pipeline: str) -> None:
+    unknown = sorted(set(profile.steps) - set(known))
+    if unknown:
+        message = f"The profile '{profile.name}' has settings for '{unknown[0]}', which '{pipeline}' has no step for."
+        raise EarthenwareError("BAD_PROFILE", message, f"The steps are: {', '.join(sorted(set(known)))}.")
+
+
+def _package_version(spec: Any, file: str) -> str:
+    found = set()
+    for _, task in _tasks(spec):
+        if "package_version" in task.inputs.parameters:
+            found.add(task.inputs.parameters["package_version"].runtime_value.constant.string_value)
+    if found - {__version__}:
+        others = ", ".join(sorted(found))
+        message = f"The compiled pipeline {file} is of earthenware {others}, and this is {__version__}."
+        raise EarthenwareError("VERSION_MISMATCH", message, "Compile it anew with 'make pipelines'.")
+    return __version__
+
+
+def _store(deployment: Any, spec: Any) -> None:
+    from google.protobuf import json_format
+
+    spec.deployment_spec.CopyFrom(
+        json_format.ParseDict(json_format.MessageToDict(deployment), type(spec.deployment_spec)())
+    )
+
+
+def _dump(spec: Any, platform: Any) -> str:
+    import yaml
+    from google.protobuf import json_format
+
+    documents = [json_format.MessageToDict(spec)]
+    if platform.platforms:
+        documents.append(json_format.MessageToDict(platform))
+    return str(yaml.dump_all(documents, sort_keys=True))

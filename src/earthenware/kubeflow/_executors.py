@@ -1,0 +1,136 @@
+"""Writing a step's settings into the protobufs of one executor, as the kfp SDK's own calls would."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from earthenware.kubeflow._profile import Profile
+from earthenware.kubeflow._steps import Retries, StepSettings
+from earthenware.launch import SETTINGS_VARIABLE, Resources, SecretEnv
+from earthenware.steps import canonical_json
+
+__all__ = ["QUEUE_LABEL", "SCRATCH", "edit_container", "kubernetes_config", "retry_policy"]
+
+QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
+SCRATCH: Final = "/scratch"
+"""Where the image expects its one writable folder: TMPDIR and HOME point there."""
+
+_BYTES: Final = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def edit_container(container: Any, name: str, profile: Profile, image: str) -> None:
+    """Set image, resources and environment of a step's container.
+
+    Args:
+        container: ``PipelineContainerSpec``, changed in place.
+        name: Name of the step.
+        profile: Where it runs.
+        image: Image of the step; empty keeps the container's own.
+    """
+    step = profile.step(name)
+    if image:
+        container.image = image
+    if step.resources is not None:
+        _set_resources(container.resources, step.resources)
+    environment = dict(step.environment)
+    ray_job = profile.ray_job(name, container.image)
+    if ray_job is not None:
+        # Only what differs from the defaults: a compiled pipeline is read by the version that compiled it.
+        environment[SETTINGS_VARIABLE] = canonical_json(ray_job.model_dump(mode="json", exclude_defaults=True))
+    kept = [(one.name, one.value) for one in container.env if one.name not in environment]
+    del container.env[:]
+    for variable, value in (*kept, *environment.items()):
+        container.env.add(name=variable, value=value)
+
+
+def _set_resources(target: Any, resources: Resources) -> None:
+    # The fields without resource_ are the older ones, in cores and 10^9 bytes; the SDK writes both.
+    cpu = float(resources.cpu[:-1]) / 1000 if resources.cpu.endswith("m") else float(resources.cpu)
+    memory = _gigabytes(resources.memory)
+    target.resource_cpu_request = target.resource_cpu_limit = resources.cpu
+    target.resource_memory_request = target.resource_memory_limit = resources.memory
+    target.cpu_request = target.cpu_limit = cpu
+    target.memory_request = target.memory_limit = memory
+    if resources.accelerators:
+        target.accelerator.resource_type = target.accelerator.type = resources.accelerator
+        target.accelerator.resource_count = str(resources.accelerators)
+        target.accelerator.count = resources.accelerators
+
+
+def _gigabytes(quantity: str) -> float:
+    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity).groups()  # type: ignore[union-attr]
+    return float(number) * _BYTES[unit] / 1e9
+
+
+def retry_policy(retries: Retries) -> Any:
+    """Return the ``RetryPolicy`` of a task."""
+    from google.protobuf import json_format
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    values = {
+        "max_retry_count": retries.count,
+        "backoff_duration": f"{retries.backoff_seconds}s",
+        "backoff_factor": retries.factor,
+        "backoff_max_duration": f"{retries.max_backoff_seconds}s",
+    }
+    return json_format.ParseDict(values, pipeline_spec_pb2.PipelineTaskSpec.RetryPolicy())
+
+
+def kubernetes_config(name: str, profile: Profile, existing: Any) -> Any:
+    """Return the ``KubernetesExecutorConfig`` of a step: ``existing`` with the profile's settings laid over it."""
+    from kfp.kubernetes import kubernetes_executor_config_pb2 as pb
+
+    step = profile.step(name)
+    config = pb.KubernetesExecutorConfig()
+    config.CopyFrom(existing)
+    if profile.image_pull_policy:
+        config.image_pull_policy = profile.image_pull_policy
+    for secret in profile.image_pull_secrets:
+        config.image_pull_secret.add(secret_name=secret).secret_name_parameter.CopyFrom(_constant(secret))
+    _add_secrets(config, step.secrets)
+    _add_volumes(config, step)
+    _place(config, step)
+    if step.timeout_seconds is not None:
+        config.active_deadline_seconds = step.timeout_seconds
+    if step.security is not None:
+        config.security_context.run_as_user = step.security.user
+        config.security_context.run_as_group = step.security.group
+        config.security_context.run_as_non_root = step.security.non_root
+    return config
+
+
+def _add_secrets(config: Any, secrets: tuple[SecretEnv, ...]) -> None:
+    for name, optional in dict.fromkeys((one.secret, one.optional) for one in secrets):
+        entry = config.secret_as_env.add(secret_name=name, optional=optional)
+        entry.secret_name_parameter.CopyFrom(_constant(name))
+        for one in secrets:
+            if (one.secret, one.optional) == (name, optional):
+                entry.key_to_env.add(secret_key=one.key, env_var=one.variable)
+
+
+def _add_volumes(config: Any, step: StepSettings) -> None:
+    if step.shared_memory is not None:
+        mount = {"volume_name": "shared-memory", "mount_path": "/dev/shm", "medium": "Memory"}
+        config.empty_dir_mounts.add(**mount, size_limit=step.shared_memory)
+    if step.scratch is not None:
+        config.empty_dir_mounts.add(volume_name="scratch", mount_path=SCRATCH, size_limit=step.scratch)
+
+
+def _place(config: Any, step: StepSettings) -> None:
+    config.node_selector.labels.update(step.node_selector)
+    config.pod_metadata.labels.update(step.labels)
+    config.pod_metadata.annotations.update(step.annotations)
+    if step.queue and step.ray is None:
+        # The pod that follows a RayJob stays out of the queue: holding quota, it would wait for its own job's.
+        config.pod_metadata.labels[QUEUE_LABEL] = step.queue
+    for one in step.tolerations:
+        config.tolerations.add(key=one.key, operator=one.operator, value=one.value, effect=one.effect)
+
+
+def _constant(value: str) -> Any:
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    parameter = pipeline_spec_pb2.TaskInputsSpec.InputParameterSpec()
+    parameter.runtime_value.constant.string_value = value
+    return parameter

@@ -1,0 +1,94 @@
+"""Finding a profile by its name or its file, and laying it over the one that it starts from."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.kubeflow._profile import Profile
+from earthenware.kubeflow._secrets import find_secret
+from earthenware.kubeflow._steps import merge
+from earthenware.kubeflow._wrong import describe
+from earthenware.steps import load_yaml
+
+__all__ = ["load_profile", "profile_file", "shipped_profiles"]
+
+_FOLDER: Final = Path(__file__).resolve().parent / "profiles"
+_REMEDY: Final = "'earthenware compile --profile cluster-cpu --show-profile' shows every field; docs/profiles.md too."
+_LONGEST_CHAIN: Final = 8
+"""Profiles that may start from one another; more is a circle."""
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    """Return the names of the profiles that this package ships."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+def profile_file(name_or_path: str) -> str:
+    """Return the path or URI of a profile's YAML.
+
+    Raises:
+        EarthenwareError: ``UNKNOWN_PROFILE`` when it is neither the name of a shipped profile nor a file.
+    """
+    if name_or_path in shipped_profiles():
+        return str(_FOLDER / f"{name_or_path}.yaml")
+    if "://" in name_or_path or Path(name_or_path).is_file():
+        return name_or_path
+    near = difflib.get_close_matches(name_or_path, shipped_profiles(), n=1)
+    message = f"There is no profile '{name_or_path}', and no file of that name."
+    known = f"The shipped profiles are: {', '.join(shipped_profiles())}."
+    raise EarthenwareError("UNKNOWN_PROFILE", message, f"Did you mean '{near[0]}'? {known}" if near else known)
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """Return a profile by the name of a shipped one, or by the path or URI of a YAML file.
+
+    A file that says ``base: cluster-cpu`` starts from that profile: its mappings are merged into the base's key by
+    key, everything else in it replaces what the base says.
+
+    Raises:
+        EarthenwareError: ``UNKNOWN_PROFILE`` when there is no such profile, ``BAD_PROFILE`` with one line that names
+            each wrong field, its value and what is allowed.
+    """
+    file = profile_file(name_or_path)
+    shown = name_or_path if name_or_path in shipped_profiles() else storage.redact(file)
+    values = _read(file, shown, 0)
+    values.setdefault("name", file.rpartition("/")[2].rpartition(".")[0])
+    try:
+        return Profile.model_validate(values)
+    except ValidationError as error:
+        raise EarthenwareError("BAD_PROFILE", describe(error, Profile, shown), _REMEDY) from None
+
+
+def _read(file: str, shown: str, depth: int) -> dict[str, Any]:
+    try:
+        values = load_yaml(file)
+    except EarthenwareError as error:
+        if error.code == "NO_SPEC":
+            raise EarthenwareError("UNKNOWN_PROFILE", f"There is no profile '{shown}'.", _REMEDY) from None
+        if error.code == "BAD_YAML":
+            raise EarthenwareError("BAD_PROFILE", error.message, _REMEDY) from None
+        raise
+    secret = find_secret(values)
+    if secret:
+        message = f"{shown}: {secret} looks like a secret, and a profile holds none."
+        remedy = "Keep it in a Secret on the cluster and name it: secrets: [{variable: …, secret: …, key: …}]."
+        raise EarthenwareError("BAD_PROFILE", message, remedy)
+    values = {key: value for key, value in values.items() if value is not None}  # a heading with nothing below it
+    base = values.get("base") or ""
+    if not base:
+        return values
+    if not isinstance(base, str) or depth >= _LONGEST_CHAIN:
+        message = f"{shown}: base = {str(base)[:80]!r}: write one profile's name or file, not a circle."
+        raise EarthenwareError("BAD_PROFILE", message, _REMEDY)
+    beside = Path(file).parent / base
+    name = str(beside) if "://" not in file and base not in shipped_profiles() and beside.is_file() else base
+    below = _read(profile_file(name), name, depth + 1)
+    below.pop("name", None)
+    below.pop("description", None)
+    return merge(below, values)

@@ -1,0 +1,10 @@
+"""Write the golden files anew."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.kubeflow.golden import write
+
+for path in write():
+    sys.stdout.write(f"{path}\n")
