@@ -274,6 +274,15 @@ def test_a_bucket_of_an_impossible_name(s3: str) -> None:
     _fails(lambda: storage.ensure_bucket("s3://No_Bucket!/x"), "BAD_BUCKET_NAME", "No_Bucket!")
 
 
+@pytest.mark.parametrize("key", ["", None])
+def test_a_bucket_without_credentials(s3: str, monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "MINIO_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    if key is not None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    _fails(lambda: storage.ensure_bucket("s3://bucket/x"), "STORAGE_FAILED", "there are no credentials")
+
+
 def test_a_local_bucket_is_a_folder(tmp_path: Path) -> None:
     assert storage.ensure_bucket(str(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b").is_dir()

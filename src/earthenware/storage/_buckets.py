@@ -56,12 +56,13 @@ def ensure_bucket(uri: str) -> bool:
         raise EarthenwareError(
             code, message, "Check the credentials and their rights, or choose another name."
         ) from None
-    except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        reason = "there are no credentials" if "credential" in str(error).lower() else "it cannot be reached"
+    except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        missing = "credential" in str(error).lower()  # with an empty AWS_ACCESS_KEY_ID it is a plain ValueError
+        if isinstance(error, ValueError) and not missing:
+            raise EarthenwareError("BAD_BUCKET_NAME", f"'{bucket}' at {redact(endpoint)}: {error}.") from None
+        reason = "there are no credentials" if missing else "it cannot be reached"
         message = f"Could not make the bucket '{bucket}' at {redact(endpoint)}: {reason}."
         raise EarthenwareError("STORAGE_FAILED", message, "Check AWS_ENDPOINT_URL and AWS_ACCESS_KEY_ID.") from None
-    except ValueError as error:
-        raise EarthenwareError("BAD_BUCKET_NAME", f"'{bucket}' at {redact(endpoint)}: {error}.") from None
     return True
 
 
