@@ -1,0 +1,85 @@
+"""What ``earthenware submit`` is told, checked before anything is sent: where to, what with, when."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, cast
+
+from earthenware import storage
+from earthenware.cli.specs import PretrainSpec, flatten, load_spec
+from earthenware.errors import EarthenwareError
+from earthenware.kubeflow import Connection, Schedule, mounted_token, parse_cron, parse_interval
+
+__all__ = ["checked_root", "cluster_arguments", "connection", "refuse_with_attach", "when"]
+
+
+def connection(options: dict[str, Any]) -> Connection:
+    """Return where to connect; a file wins over the environment, which wins over a token mounted into this pod."""
+    token = "" if options["token_file"] else os.environ.get("KFP_TOKEN", "")
+    cookie = os.environ.get("KFP_COOKIE", "")
+    if options["cookie_file"]:
+        try:
+            cookie = options["cookie_file"].read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            message = f"The cookie file {options['cookie_file']} cannot be read."
+            raise EarthenwareError("BAD_OPTION", message, "Give a text file that holds NAME=VALUE.") from None
+    token_file = options["token_file"] or (None if token or cookie else mounted_token())
+    return Connection(options["host"], options["namespace"], token, token_file, cookie, ca_cert=options["ca_cert"])
+
+
+def cluster_arguments(pipeline: str, spec_uri: str | None, assignments: tuple[str, ...]) -> dict[str, Any]:
+    """Return the pipeline's parameters, having refused what a pod could not reach."""
+    if not spec_uri:
+        raise EarthenwareError(
+            "BAD_OPTION", "No spec is given.", "Give one with --spec; 'earthenware init' writes one."
+        )
+    arguments = flatten(cast("PretrainSpec", load_spec(pipeline, spec_uri, assignments)))
+    root, catalog = str(arguments["root"]), str(arguments["query_catalog"])
+    if not root.startswith("s3://"):
+        message = f"root = {storage.redact(root)} is not in an object store: the pods of a cluster share no folder."
+        raise EarthenwareError("BAD_SPEC", message, "Give a prefix that they can write: --set root=s3://BUCKET/PREFIX.")
+    if storage.is_local(catalog):
+        message = f"query.catalog = {catalog} is a file of this machine: the pods of a cluster cannot read it."
+        raise EarthenwareError("BAD_SPEC", message, "Copy it to the store, or name a STAC API by its https:// URL.")
+    tracking = str(arguments["train_tracking_uri"])
+    if tracking not in ("", "off") and not tracking.startswith(("http://", "https://", "postgresql")):
+        message = f"train.tracking_uri = {storage.redact(tracking)} is on this machine: the pods of a cluster lack it."
+        raise EarthenwareError("BAD_SPEC", message, "Give an MLflow server's http:// URL, or leave it to the profile.")
+    return {**arguments, "root": storage.normalise(root)}
+
+
+def checked_root(uri: str) -> str:
+    """Return --pipeline-root, having refused what is in no object store."""
+    if uri and not uri.startswith(("s3://", "gs://", "minio://")):
+        message = f"--pipeline-root {storage.redact(uri)} is not in an object store."
+        raise EarthenwareError("BAD_OPTION", message, "Give s3://BUCKET/PREFIX, in a bucket that Kubeflow can write.")
+    return uri
+
+
+def when(options: dict[str, Any]) -> Schedule | None:
+    """Return when a recurring run starts; None for a run at once."""
+    if options["cron"] and options["interval"]:
+        raise EarthenwareError("BAD_OPTION", "Both --cron and --interval are given.", "Give one of them.")
+    if not options["cron"] and not options["interval"]:
+        return None
+    if options["follow"]:
+        message = "--watch follows one run, and a recurring run has many."
+        raise EarthenwareError("BAD_OPTION", message, "Follow one of them with --attach RUN_ID.")
+    if options["cron"]:
+        return Schedule(cron=parse_cron(options["cron"]))
+    return Schedule(interval=parse_interval(options["interval"]))
+
+
+def refuse_with_attach(options: dict[str, Any]) -> None:
+    """Refuse the options of a new run beside --attach."""
+    names = {
+        "spec_uri": "--spec",
+        "assignments": "--set",
+        "cron": "--cron",
+        "interval": "--interval",
+        "dry": "--dry-run",
+    }
+    given = [name for key, name in names.items() if options[key]]
+    if given:
+        message = f"--attach follows a run that exists, and {given[0]} belongs to a new one."
+        raise EarthenwareError("BAD_OPTION", message, "Give one or the other.")

@@ -1,0 +1,186 @@
+"""``earthenware submit``: a pipeline on a Kubeflow cluster, started, scheduled or followed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from earthenware import storage
+from earthenware.cli._submission import checked_root, cluster_arguments, connection, refuse_with_attach, when
+from earthenware.cli.specs import load_spec, parameters
+from earthenware.errors import EarthenwareError
+from earthenware.kubeflow import (
+    CompiledPipeline,
+    Connection,
+    KubeflowClient,
+    Order,
+    Profile,
+    Schedule,
+    compile_pipeline,
+    connect,
+    load_profile,
+    watch,
+)
+from earthenware.kubeflow import submit as submit_order
+
+__all__ = ["submit"]
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(short_help="Start a pipeline on a Kubeflow cluster and follow it.")
+@click.argument("pipeline")
+@click.option("--spec", "spec_uri", metavar="FILE", help="YAML that 'earthenware init' wrote.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Such as root=s3://b/p; repeatable.")
+@click.option("--host", envvar="KFP_HOST", default="", metavar="URL", help="Kubeflow Pipelines API (or KFP_HOST).")
+@click.option("--profile", default="cluster-cpu", show_default=True, metavar="NAME|FILE", help="What the pods get.")
+@click.option("--image", default="", help="Image of every step, with a tag or digest (default: the profile's).")
+@click.option("--namespace", default="", help="Your namespace, where Kubeflow has several users.")
+@click.option("--experiment", default="earthenware", show_default=True, help="Made when there is none of that name.")
+@click.option("--run-name", default="", help="Default: PIPELINE and the time; for a recurring run PIPELINE.")
+@click.option("--token-file", type=_FILE, help="File with a bearer token (or KFP_TOKEN).")
+@click.option("--cookie-file", type=_FILE, help="File with a session cookie, NAME=VALUE (or KFP_COOKIE).")
+@click.option("--ca-cert", type=_FILE, help="PEM of the authority that signed the host's certificate.")
+@click.option("--service-account", default="", help="Of the run's pods (default: the profile's).")
+@click.option("--pipeline-root", default="", metavar="URI", help="Where Kubeflow keeps pointers (default: its own).")
+@click.option("--cron", default="", help="Run again and again: '0 6 * * mon' (minute hour day month weekday).")
+@click.option("--interval", default="", help="Run again and again: 12h, 1d.")
+@click.option("--watch", "follow", is_flag=True, help="Follow the run to its end; Ctrl-C leaves it running.")
+@click.option("--attach", "run_id", default="", metavar="RUN_ID", help="Follow a run that was started before.")
+@click.option("--poll", type=click.FloatRange(0.05, 600), default=5.0, show_default=True, help="Seconds between looks.")
+@click.option("--json", "as_json", is_flag=True, help="Write what became of it as JSON; the rest goes to stderr.")
+@click.option("--dry-run", "dry", is_flag=True, help="Check everything here and say what would be sent.")
+@click.pass_context
+def submit(ctx: click.Context, /, **options: Any) -> None:
+    """Send PIPELINE (such as 'pretrain') to Kubeflow Pipelines and start it there.
+
+    The pipeline is uploaded once per version of its text. The exit code with --watch is 0 when the run succeeded, 3
+    when it failed, 130 after Ctrl-C, which leaves it running. A recurring run of the same name is replaced.
+
+    \b
+    Examples:
+      earthenware submit pretrain --spec pretrain.yaml --set root=s3://bucket/prefix --watch \\
+          --host http://localhost:8080
+      earthenware submit pretrain --spec pretrain.yaml --host https://kf.example.com/pipeline --token-file token \\
+          --namespace team-a --profile cluster-gpu --cron '0 6 * * mon'
+      earthenware submit pretrain --attach RUN_ID --host http://localhost:8080
+    """  # noqa: D301 - click wants the backspace itself, and a raw docstring would show it as two characters
+    if options["run_id"]:
+        refuse_with_attach(options)
+        load_spec(options["pipeline"], None)
+        ctx.exit(_follow(connect(connection(options)), options, options["run_id"], {}))
+    schedule = when(options)
+    profile = load_profile(options["profile"])
+    arguments = cluster_arguments(options["pipeline"], options["spec_uri"], options["assignments"])
+    compiled = compile_pipeline(options["pipeline"], profile, options["image"])
+    order = Order(
+        parameters=arguments,
+        run_name=options["run_name"] or _run_name(options["pipeline"], schedule),
+        experiment=options["experiment"],
+        pipeline_root=checked_root(options["pipeline_root"]),
+        service_account=options["service_account"] or profile.service_account,
+        schedule=schedule,
+    )
+    say = _speaker(options)
+    if options["dry"]:
+        _say_plan(compiled, order, options, say)
+        return
+    client = connect(connection(options))
+    done = submit_order(client, compiled, order)
+    known = "uploaded now" if done.uploaded else "there already"
+    say(f"Pipeline   {compiled.name}, version {done.version} ({known})")
+    say(f"{'Recurring ' if schedule else 'Run       '} {done.name}{_schedule_words(schedule, done.unchanged)}")
+    say(f"Kubeflow   {done.url}")
+    if mlflow := _mlflow(profile, arguments):
+        say(f"MLflow     {mlflow}")
+    found = {**done.to_json(), "mlflow": mlflow}
+    if options["follow"]:
+        ctx.exit(_follow(client, options, done.run_id, found))
+    if schedule is None:
+        say(f"Follow it with: {_come_back(client, options, done.run_id)}")
+    if options["as_json"]:
+        click.echo(json.dumps(found))
+
+
+def _follow(client: KubeflowClient, options: dict[str, Any], run_id: str, found: dict[str, Any]) -> int:
+    """Follow a run and return the exit code; a failed run is an error."""
+    say = _speaker(options)
+    back = _come_back(client, options, run_id)
+    link = client.link("runs", run_id)
+    try:
+        outcome = watch(client, run_id, say, poll=options["poll"])
+    except KeyboardInterrupt:
+        say(f"\nNo longer watching: the run goes on.\nCome back with: {back}\nSee it at {link}")
+        return 130
+    except EarthenwareError as error:
+        if error.code == "KFP_NOT_FOUND":
+            raise
+        remedy = f"{error.remedy} The run goes on without being watched; come back with: {back}"
+        raise EarthenwareError(error.code, error.message, remedy) from None
+    if outcome.mlflow_url:
+        say(f"MLflow     {outcome.mlflow_url}")
+    if options["as_json"]:
+        steps = [
+            {"name": s.name, "state": s.state, "seconds": s.seconds, "attempts": s.attempts} for s in outcome.steps
+        ]
+        ended = {"run_id": run_id, "name": outcome.name, "state": outcome.state, "steps": steps, "url": link}
+        click.echo(json.dumps({**found, **ended, "message": outcome.message, "log": outcome.log}))
+    if outcome.state == "SUCCEEDED":
+        say(f"The run '{outcome.name}' succeeded.")
+        return 0
+    step = outcome.failed_step
+    if outcome.log:
+        say("\n".join([f"The end of the log of {step}:", *(f"  | {line}" for line in outcome.log)]))
+    where = f" at the step {step}" if step else ""
+    because = f": {outcome.message}" if outcome.message else ""
+    message = f"The run '{outcome.name}' {outcome.state.lower()}{where}{because}."
+    raise EarthenwareError("RUN_FAILED", message, f"Finished steps are kept: submit it again to go on. See {link}")
+
+
+def _run_name(pipeline: str, schedule: Schedule | None) -> str:
+    return pipeline if schedule else f"{pipeline} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _schedule_words(schedule: Schedule | None, unchanged: bool) -> str:
+    if schedule is None:
+        return ""
+    return f", {schedule}{' (as it was)' if unchanged else ''}"
+
+
+def _mlflow(profile: Profile, arguments: dict[str, Any]) -> str:
+    uri = str(arguments["train_tracking_uri"]) or profile.step("train").environment.get("MLFLOW_TRACKING_URI", "")
+    return storage.redact(uri) if uri.startswith(("http://", "https://")) else ""
+
+
+def _come_back(client: KubeflowClient, options: dict[str, Any], run_id: str) -> str:
+    words = ["earthenware", "submit", options["pipeline"], "--attach", run_id, "--host", client.connection.host]
+    for name in ("namespace", "token_file", "cookie_file", "ca_cert"):
+        if options[name]:
+            words += [f"--{name.replace('_', '-')}", str(options[name])]
+    return shlex.join(words)
+
+
+def _speaker(options: dict[str, Any]) -> Callable[[str], None]:
+    return lambda text: click.echo(text, err=bool(options["as_json"]))
+
+
+def _say_plan(compiled: CompiledPipeline, order: Order, options: dict[str, Any], say: Callable[[str], None]) -> None:
+    defaults = {name: default for name, (_, default) in parameters(options["pipeline"]).items()}
+    changed = {name: value for name, value in order.parameters.items() if defaults.get(name) != value}
+    where = f" at {Connection(options['host']).host}" if options["host"] else ""
+    what = "schedule the run" if order.schedule else "start the run"
+    say(f"Would upload the pipeline {compiled.name}{where} unless its version {compiled.version_name} is there,")
+    words = _schedule_words(order.schedule, False)
+    say(f"and {what} '{order.run_name}' in the experiment '{order.experiment}'{words}.")
+    say(f"Profile {options['profile']}, service account {order.service_account or 'of Kubeflow'}.")
+    for name, value in changed.items():
+        say(f"  {name} = {storage.redact_text(json.dumps(value))}")
+    if options["as_json"]:
+        plan = {"pipeline": compiled.name, "version": compiled.version_name, "parameters": order.parameters}
+        click.echo(json.dumps({**plan, "name": order.run_name, "experiment": order.experiment}))

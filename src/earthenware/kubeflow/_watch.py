@@ -1,0 +1,192 @@
+"""Following a run through Kubeflow's API until it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.kubeflow._client import KubeflowClient
+from earthenware.kubeflow._errors import TRANSIENT
+from earthenware.kubeflow._nodes import Step, pods, steps_of
+from earthenware.kubeflow._progress import ENDED, StepOutcome, change, child_nodes, clock, heartbeat, outcomes
+from earthenware.steps import describe_seconds
+
+__all__ = ["RunOutcome", "watch"]
+
+_TAIL: Final = 20
+"""Lines of a failed step's log that are shown."""
+_MOST_PODS: Final = 16
+_LONGEST_PAUSE: Final = 30.0
+_SILENCE: Final = 600.0
+"""After this time without news a line says what is running (seconds)."""
+
+
+@dataclass
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        run_id: Its id.
+        name: Its name.
+        state: Kubeflow's final state.
+        message: What the server says about a failure.
+        steps: Its steps in the order in which they began.
+        log: For the first failed step that has one, the end of its log.
+        mlflow_url: Page of the run in MLflow, where Kubeflow's own MLflow plugin says it.
+    """
+
+    run_id: str
+    name: str
+    state: str
+    message: str = ""
+    steps: list[StepOutcome] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    mlflow_url: str = ""
+
+    @property
+    def failed_step(self) -> str:
+        """Name of the first step that failed; empty when none did."""
+        return next((step.name for step in self.steps if step.state == "FAILED"), "")
+
+
+def watch(
+    client: KubeflowClient,
+    run_id: str,
+    say: Callable[[str], None],
+    *,
+    poll: float = 5.0,
+    patience: float = 300.0,
+    pause: Callable[[float], None] = time.sleep,
+) -> RunOutcome:
+    """Say each change of a run's steps until the run ends. The run does not depend on being watched.
+
+    Args:
+        client: Open connection.
+        run_id: Id of the run.
+        say: Takes each line.
+        poll: Time between two looks (seconds).
+        patience: An API that does not answer is given up after this time (seconds).
+        pause: Waits so many seconds.
+
+    Raises:
+        EarthenwareError: ``KFP_NOT_FOUND`` when there is no such run, and what ends an open connection.
+    """
+    look = _Look(client, run_id, say, poll, patience, pause)
+    run = look.run()
+    steps = _steps(look, run)
+    said: dict[str, tuple[str, int]] = {}
+    silent = 0.0
+    while True:
+        now = outcomes(run, steps)
+        for step in now:
+            if said.get(step.name) != (step.state, step.attempts):
+                said[step.name] = (step.state, step.attempts)
+                say(change(step))
+                silent = 0.0
+        if run.state in ENDED:
+            break
+        if silent >= _SILENCE:
+            say(heartbeat(run, now))
+            silent = 0.0
+        pause(poll)
+        silent += poll
+        run = look.run()
+    outcome = RunOutcome(run_id, run.display_name or "", run.state, steps=now, mlflow_url=_mlflow_url(run))
+    if run.state != "SUCCEEDED":
+        outcome.message = client.connection.mask(storage.redact_text(_message(run, outcome.failed_step)))
+        outcome.log = _log(client, run, steps, outcome.failed_step)
+    return outcome
+
+
+class _Look:
+    """Asks for things again while the API is away for a while, or a token is being rotated."""
+
+    def __init__(
+        self,
+        client: KubeflowClient,
+        run_id: str,
+        say: Callable[[str], None],
+        poll: float,
+        patience: float,
+        pause: Callable[[float], None],
+    ) -> None:
+        self._client, self._run_id, self._say = client, run_id, say
+        self._poll, self._patience, self._pause = poll, patience, pause
+
+    def run(self) -> Any:
+        """Return the run as it is now."""
+        return self._ask("read the run", lambda sdk: sdk.get_run(self._run_id))
+
+    def pipeline(self, reference: Any) -> Any:
+        """Return a pipeline version."""
+        return self._ask(
+            "read the pipeline",
+            lambda sdk: sdk.get_pipeline_version(reference.pipeline_id, reference.pipeline_version_id),
+        )
+
+    def _ask(self, doing: str, question: Callable[[Any], Any]) -> Any:
+        waited, failures, refused = 0.0, 0, False
+        while True:
+            token = self._client.connection.current_token()
+            try:
+                with self._client.to(doing) as sdk:
+                    return question(sdk)
+            except EarthenwareError as error:
+                if error.code == "KFP_UNAUTHENTICATED":
+                    # The token's file may just be written anew.
+                    rotates = self._client.connection.token_file is not None
+                    if not rotates or (refused and token == self._client.connection.current_token()):
+                        raise
+                    refused = True
+                    self._pause(self._poll)
+                    continue
+                if error.code not in TRANSIENT or waited >= self._patience:
+                    raise
+                if not failures:
+                    left = describe_seconds(self._patience)
+                    self._say(f"{clock()}  {error.message} Trying again for {left}.")
+            wait = min(self._poll * 2**failures, _LONGEST_PAUSE)
+            self._pause(wait)
+            failures, waited = failures + 1, waited + max(wait, 0.001)
+
+
+def _steps(look: _Look, run: Any) -> list[Step]:
+    spec = run.pipeline_spec
+    if not spec and run.pipeline_version_reference is not None:
+        spec = look.pipeline(run.pipeline_version_reference).pipeline_spec
+    return steps_of(spec) if isinstance(spec, dict) else []
+
+
+def _message(run: Any, failed: str) -> str:
+    details = (run.run_details.task_details if run.run_details else None) or []
+    tasks = [one for one in details if one.state == "FAILED" and one.error is not None and one.error.message]
+    best = sorted(tasks, key=lambda one: one.display_name != failed)
+    history = [one.error for one in run.state_history or [] if one.error is not None]
+    errors = [*(one.error for one in best), *filter(None, [run.error]), *history]
+    text = next((str(error.message) for error in errors if error.message), "")
+    return " ".join(text.split())[:500].rstrip(".")
+
+
+def _log(client: KubeflowClient, run: Any, steps: list[Step], failed: str) -> list[str]:
+    details = (run.run_details.task_details if run.run_details else None) or []
+    nodes = child_nodes(details)
+    names = [pod for step in steps if step.name == failed for pod in pods(step, nodes)]
+    tails = [tail for pod in names[:_MOST_PODS] if (tail := client.log_tail(run.run_id, pod, _TAIL))]
+    # Which iteration of a loop failed, the server does not say: its log does.
+    tail = next((one for one in tails if any("error" in line.lower() for line in one)), tails[0] if tails else [])
+    return [storage.redact_text(line)[:500] for line in tail]
+
+
+def _mlflow_url(run: Any) -> str:
+    for output in (run.plugins_output or {}).values():
+        for value in (output.entries or {}).values():
+            text = str(value.value or "")
+            if value.render_type == "URL" and text.startswith(("http://", "https://")):
+                parts = urlsplit(text)  # the fragment is what names the run
+                return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", parts.fragment))
+    return ""
