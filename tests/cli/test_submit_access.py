@@ -50,6 +50,12 @@ def certificate(tmp_path):
     return file
 
 
+def test_a_namespace_is_not_sent_where_there_is_one_user(server, call):
+    assert call("--namespace", "kubeflow")[0] == 0  # the chart's notes always name one
+    assert only(server.state.pipelines).get("namespace", "") == ""
+    assert only(server.state.experiments)["namespace"] == ""
+
+
 def test_a_namespace_is_needed_where_there_are_several_users(server, call):
     server.state.multi_user = True
     code, _, err = call()

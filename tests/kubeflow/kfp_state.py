@@ -27,6 +27,8 @@ class State:
 
     def _may(self, namespace: str, what: str) -> None:
         if not self.multi_user:
+            if namespace:
+                raise RefusedError(400, f"{what} cannot have a namespace in single-user mode")
             return
         if not namespace:
             raise RefusedError(400, f"{what} cannot have an empty namespace in multi-user mode")
@@ -79,7 +81,7 @@ class State:
 
     def pipeline_service_create_pipeline(self, body):
         namespace = body.get("namespace", "")
-        self._may(namespace or "kubeflow", "A pipeline")
+        self._may(namespace or ("kubeflow" if self.multi_user else ""), "A pipeline")
         name = body.get("name") or body["display_name"]
         if any((one["name"], one.get("namespace", "")) == (name, namespace) for one in self.pipelines.values()):
             raise RefusedError(409, f"The pipeline {name} already exists")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import logging
@@ -26,6 +27,7 @@ __all__ = ["KubeflowClient", "connect"]
 
 _SECONDS: Final = (10, 60)
 """Time to connect, and time without a byte of the answer (seconds)."""
+_NO_NAMESPACE: Final = "-"
 _LOG_BYTES: Final = 32 * 2**20
 """Most of a pod's log that is read to show its end (bytes)."""
 
@@ -126,6 +128,9 @@ def connect(connection: Connection) -> KubeflowClient:
     if client.multi_user and not connection.namespace:
         message = f"{connection.host} has several users, and no namespace is given."
         raise EarthenwareError("NO_NAMESPACE", message, "Give your own with --namespace.")
+    if not client.multi_user:  # such a server refuses requests that name a namespace
+        client.connection = dataclasses.replace(connection, namespace="")
+        sdk.set_user_namespace(_NO_NAMESPACE)
     return client
 
 
@@ -142,13 +147,14 @@ def _quiet_client(connection: Connection) -> kfp.Client:
         def _load_context_setting_or_default(self) -> None:
             # Nor is ~/.config/kfp/context.json read, which may hold another cluster's cookie. A name must stand here,
             # or the constructor asks the server for it, up to five times.
-            self._context_setting = {"namespace": connection.namespace or "-"}
+            self._context_setting = {"namespace": connection.namespace or _NO_NAMESPACE}
 
         def set_user_namespace(self, namespace: str) -> None:
             self._context_setting["namespace"] = namespace
 
         def get_user_namespace(self) -> str:
-            return connection.namespace
+            name = self._context_setting["namespace"]
+            return "" if name == _NO_NAMESPACE else name
 
         def get_kfp_healthz(self, sleep_duration: int = 0) -> kfp_server_api.V2beta1GetHealthzResponse:
             return self._healthz_api.healthz_service_get_healthz()
