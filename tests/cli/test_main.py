@@ -44,6 +44,7 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
     assert code == 0
     assert "Usage: earthenware" in out
     assert len(out) > 150
+    assert "\\b" not in out, "a raw docstring shows click's mark as two characters"
 
 
 def test_step_help_lists_the_fields_with_units(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,13 +27,13 @@ __all__ = ["init"]
 @click.option("--root", default="work", show_default=True, help="Folder or s3:// prefix for all outputs.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(file: Path, pipeline: str, catalog: str, bbox: str, interval: str, root: str, force: bool) -> None:
-    r"""Write FILE, a commented spec with every field and its default, and FILE's JSON Schema for editors.
+    """Write FILE, a commented spec with every field and its default, and FILE's JSON Schema for editors.
 
     \b
     Examples:
       earthenware init --catalog work/sandbox/items.json pretrain.yaml
       earthenware init --bbox 5.9,49.4,6.6,50.2 --datetime 2022-04-01/2022-10-31 luxembourg.yaml
-    """
+    """  # noqa: D301 - click wants the backspace character itself
     if file.exists() and not force:
         raise EarthenwareError("BAD_OPTION", f"'{file}' exists already.", "Use --force to overwrite it.")
     schema = file.with_suffix(".schema.json")

@@ -13,7 +13,7 @@ __all__ = ["sandbox"]
 @click.argument("folder", default="work/sandbox")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a field; see below.")
 def sandbox(folder: str, assignments: tuple[str, ...]) -> None:
-    r"""Make a small synthetic Earth in FOLDER: a STAC catalog (items.json) and the images it names.
+    """Make a small synthetic Earth in FOLDER: a STAC catalog (items.json) and the images it names.
 
     Sentinel-2 with clouds and shadows, Sentinel-1 with speckle, a DEM and a land-cover map, over places with fields,
     towns, rivers and woods; made from a seed, so everybody's is the same. It stands in for a catalog where there is
@@ -22,7 +22,7 @@ def sandbox(folder: str, assignments: tuple[str, ...]) -> None:
     \b
     Fields that --set changes: seed, places, dates, size (pixels of 10 m), workers. Example:
       earthenware sandbox work/sandbox --set places=6 --set dates=2 --set size=256
-    """
+    """  # noqa: D301 - click wants the backspace character itself
     from earthenware.sandbox import SandboxSpec, make_sandbox
 
     spec = parse_spec(SandboxSpec, override({}, assignments), "sandbox")

@@ -42,7 +42,7 @@ def search(
     other_places: bool,
     as_json: bool,
 ) -> None:
-    r"""Find the chips of PRODUCT that are most like a chip or a place, by exact search.
+    """Find the chips of PRODUCT that are most like a chip or a place, by exact search.
 
     PRODUCT is the output of 'embed' or the root of a run, whose newest product is taken.
 
@@ -50,7 +50,7 @@ def search(
     Examples:
       earthenware search work --lonlat -48.1 -25.3
       earthenware search work --chip-id S2_T22JBS_20210723-000-001 -k 10 --other-places
-    """
+    """  # noqa: D301 - click wants the backspace character itself
     if (chip_id is None) == (lonlat is None):
         raise EarthenwareError("BAD_OPTION", "Give either --chip-id or --lonlat.")
     import json
