@@ -1,1 +1,5 @@
 """The component ``embed``."""
+
+from components.embed.component import embed
+
+__all__ = ["embed"]

@@ -1,1 +1,5 @@
 """The component ``evaluate``."""
+
+from components.evaluate.component import evaluate
+
+__all__ = ["evaluate"]

@@ -1,1 +1,5 @@
 """The component ``gate``."""
+
+from components.gate.component import gate
+
+__all__ = ["gate"]

@@ -1,1 +1,5 @@
 """The component ``merge``."""
+
+from components.merge.component import merge
+
+__all__ = ["merge"]

@@ -1,1 +1,5 @@
 """The component ``query``."""
+
+from components.query.component import query
+
+__all__ = ["query"]

@@ -63,6 +63,9 @@ def query(
         seed: Seed of the sampling and of the splits.
         reject_limit: Largest share of unusable items (fraction, 0 to 1).
         requests: Searches under way at a time (requests).
+
+    Returns:
+        The shards, each as index/count: one build per shard covers all scenes.
     """
     from earthenware.catalog import QuerySpec
     from earthenware.catalog import query as run

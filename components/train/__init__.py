@@ -1,1 +1,5 @@
 """The component ``train``."""
+
+from components.train.component import train
+
+__all__ = ["train"]

@@ -1,1 +1,5 @@
 """The component ``validate``."""
+
+from components.validate.component import validate
+
+__all__ = ["validate"]

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from google.protobuf import json_format
 from kfp.components import load_component_from_file
+from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from earthenware import __version__
@@ -39,18 +40,79 @@ def test_the_command_line_finds_the_pipeline(name: str) -> None:
     assert compiled_pipeline(name).name == f"{name}.yaml"
 
 
-def test_round_trip_through_the_protobuf(name: str) -> None:
-    values = document(name)
+def test_the_yaml_is_one_valid_pipeline_spec_and_survives_the_protobuf_unchanged(name: str) -> None:
+    (values,) = yaml.safe_load_all((COMPILED / f"{name}.yaml").read_text())
     message = json_format.ParseDict(values, pipeline_spec_pb2.PipelineSpec())
-    again = json_format.MessageToDict(message)
-    assert again == json_format.MessageToDict(json_format.ParseDict(again, pipeline_spec_pb2.PipelineSpec()))
-    assert set(again["components"]) == set(values["components"])
+    assert json_format.MessageToDict(message) == values
 
 
-def test_an_unknown_field_is_refused_by_the_protobuf(name: str) -> None:
-    values = document(name) | {"misspelt": 1}
-    with pytest.raises(json_format.ParseError, match="misspelt"):
-        json_format.ParseDict(values, pipeline_spec_pb2.PipelineSpec())
+def misspell(values: Any, path: tuple[str, ...], new: str) -> Any:
+    """Rename the field at the end of ``path``; a ``*`` in it stands for the first key there is."""
+    *before, last = path
+    place = values
+    for part in before:
+        place = place[next(iter(place)) if part == "*" else part]
+    place[new] = place.pop(last)
+    return values
+
+
+@pytest.mark.parametrize(
+    ("path", "new"),
+    [
+        (("schemaVersion",), "schemaVersionn"),
+        (("root", "dag", "tasks", "train", "dependentTasks"), "dependantTasks"),
+        (("root", "inputDefinitions", "parameters", "shards", "defaultValue"), "default"),
+        (("components", "comp-build", "inputDefinitions", "artifacts", "scenes", "artifactType"), "artefactType"),
+        (("deploymentSpec", "executors", "exec-train", "container", "image"), "imagee"),
+    ],
+)
+def test_a_misspelt_field_is_refused_by_the_protobuf(path: tuple[str, ...], new: str) -> None:
+    values = misspell(document("pretrain"), path, new)
+    with pytest.raises(json_format.ParseError, match=new):
+        parse_strictly(values)
+
+
+def parse_strictly(values: dict[str, Any]) -> None:
+    """Parse a pipeline spec and, as the backend does, the deployment configuration inside it."""
+    json_format.ParseDict(values, pipeline_spec_pb2.PipelineSpec())
+    # To PipelineSpec this part is free-form; Kubeflow's backend reads it as a message of its own.
+    json_format.ParseDict(values["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig())
+
+
+def test_the_deployment_configuration_is_valid(name: str) -> None:
+    parse_strictly(document(name))
+
+
+def test_kubernetes_platform_settings_are_checked_as_strictly(name: str) -> None:
+    """What a profile adds becomes a second document: a message of its own with no room for a misspelt field."""
+    executors: dict[str, Any] = {"exec-train": {"nodeSelector": {"labels": {"pool": "gpu"}}}}
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+    message = json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+    assert json_format.MessageToDict(message) == platform
+    assert set(executors) <= set(document(name)["deploymentSpec"]["executors"])
+    parsed = json_format.ParseDict(executors["exec-train"], KubernetesExecutorConfig())
+    assert json_format.MessageToDict(parsed) == executors["exec-train"]
+    misspell(executors, ("exec-train", "nodeSelector", "labels"), "label")
+    with pytest.raises(json_format.ParseError, match="label"):
+        json_format.ParseDict(executors["exec-train"], KubernetesExecutorConfig())
+
+
+def test_no_executor_holds_a_resource_a_secret_or_platform_settings(name: str) -> None:
+    values = document(name)
+    assert "platforms" not in values
+    for key, executor in values["deploymentSpec"]["executors"].items():
+        assert set(executor) == {"container"}, key
+        assert set(executor["container"]) == {"args", "command", "image"}, f"{key}: what it needs is the profile's"
+
+
+def test_components_are_described_from_end_to_end(name: str) -> None:
+    for key, item in document(name)["components"].items():
+        if "executorLabel" not in item:  # Kubeflow makes the loop's own
+            continue
+        for side in ("inputDefinitions", "outputDefinitions"):
+            for kind in item.get(side, {}).values():
+                for port, definition in kind.items():
+                    assert len(definition["description"]) > 8, f"{key}: {port}"
 
 
 def test_every_parameter_has_type_default_and_description(name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from kfp import dsl
+from pydantic import Field, ValidationError
 
 from earthenware import __version__, storage
 from earthenware.errors import EarthenwareError
@@ -128,3 +129,26 @@ def test_what_is_no_pointer(tmp_path: Path, events: Path, text: str | None) -> N
     assert str(path) in caught.value.message
     assert "\n" not in str(caught.value)
     assert [event["code"] for event in _failures(events)] == ["BAD_POINTER"]
+
+
+class _Chips(Spec):
+    size: int = Field(64, ge=16, description="edge")
+
+
+def test_a_parameter_out_of_range_is_named(tmp_path: Path, events: Path) -> None:
+    with pytest.raises(EarthenwareError) as caught, component("build", str(tmp_path / "work"), __version__):
+        _Chips(size=3)
+    assert caught.value.code == "BAD_SPEC"
+    assert caught.value.message == "build: size = 3: Input should be greater than or equal to 16."
+    assert "build" in caught.value.remedy
+    assert [event["code"] for event in _failures(events)] == ["BAD_SPEC"]
+
+
+def test_a_value_that_goes_wrong_inside_the_step_is_no_parameter(tmp_path: Path, events: Path) -> None:
+    def fail(_: Attempt) -> Result:
+        _Chips(size=3)
+        return Result({})
+
+    with pytest.raises(ValidationError):
+        _component(str(tmp_path / "work"), tmp_path, body=fail)
+    assert [event["code"] for event in _failures(events)] == ["INTERNAL"]

@@ -83,8 +83,8 @@ def test_a_finished_step_leaves_nothing(tmp_path: Path, start: Start, graves: li
 
 _LAUNCHER = """
 import os, signal, subprocess, sys
-if sys.argv[1] == "nohup":
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+# Whether the tests themselves run under nohup must not count.
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1] == "nohup" else signal.SIG_DFL)
 step = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE, text=True)
 print("step", step.pid, flush=True)
 for line in step.stdout:

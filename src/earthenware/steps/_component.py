@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pydantic import ValidationError
+
 from earthenware import __version__, storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps._events import EventLog
 from earthenware.steps._guardian import guard
 from earthenware.steps._run import StepReport, already_reported, report_failure
+from earthenware.steps._spec import bad_spec
 
 __all__ = ["ComponentTask", "component", "read_pointer", "step_process"]
 
@@ -128,7 +131,8 @@ def component(step: str, root: str, package_version: str) -> Iterator[ComponentT
         package_version: The version of this package that compiled the pipeline.
 
     Raises:
-        EarthenwareError: ``VERSION_MISMATCH`` when the pipeline was compiled by another version.
+        EarthenwareError: ``VERSION_MISMATCH`` when the pipeline was compiled by another version, ``BAD_SPEC`` when a
+            parameter is out of its range, and what the step raises.
     """
     events = EventLog(step)
     began = time.monotonic()
@@ -140,6 +144,12 @@ def component(step: str, root: str, package_version: str) -> Iterator[ComponentT
         task = ComponentTask(step, root)
         with step_process():
             yield task
+    except ValidationError as error:  # a value that the run form lets pass, and the spec does not
+        if already_reported(error):
+            raise
+        refused = bad_spec(error, step)
+        report_failure(events, step, refused)
+        raise refused from None
     except BaseException as error:
         if not already_reported(error):
             report_failure(events, step, error)

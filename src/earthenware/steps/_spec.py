@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["CommaList", "Spec", "SpecT", "canonical_json", "parse_spec", "sha256_json"]
+__all__ = ["CommaList", "Spec", "SpecT", "bad_spec", "canonical_json", "parse_spec", "sha256_json"]
 
 
 def _split_commas(value: Any) -> Any:
@@ -70,10 +70,16 @@ def parse_spec(model: type[SpecT], values: Mapping[str, Any], source: str = "spe
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise EarthenwareError("BAD_SPEC", _describe(error, model, source), "Correct the spec.") from None
+        raise bad_spec(error, source, model) from None
 
 
-def _describe(error: ValidationError, model: type[BaseModel], source: str) -> str:
+def bad_spec(error: ValidationError, source: str, model: type[BaseModel] | None = None) -> EarthenwareError:
+    """Return the error ``BAD_SPEC``, one line that names each wrong field of ``source``."""
+    remedy = "Correct the spec." if model else f"Correct the parameters of '{source}'."
+    return EarthenwareError("BAD_SPEC", _describe(error, model, source), remedy)
+
+
+def _describe(error: ValidationError, model: type[BaseModel] | None, source: str) -> str:
     sentences = []
     for problem in error.errors(include_url=False):
         location = [str(part) for part in problem["loc"]]
@@ -94,10 +100,10 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def _siblings(model: type[BaseModel], path: list[str]) -> list[str]:
+def _siblings(model: type[BaseModel] | None, path: list[str]) -> list[str]:
     for part in path:
-        field = model.model_fields.get(part)
+        field = model.model_fields.get(part) if model else None
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             return []
         model = field.annotation
-    return list(model.model_fields)
+    return list(model.model_fields) if model else []

@@ -16,6 +16,8 @@ __all__ = ["GIVE_UP_VARIABLE", "give_up_seconds", "locate", "object_store", "ref
 GIVE_UP_VARIABLE = "EARTHENWARE_STORE_SECONDS"
 _GIVE_UP = 40.0
 """Seconds after which a request that fails is not tried again: a restart of a small store fits in."""
+_PATIENCE = 2.0
+"""Seconds that any server has to answer, however soon failures are given up: one on a busy machine is not silent."""
 
 
 def give_up_seconds() -> float:
@@ -59,8 +61,8 @@ def _client(plain_http: bool, give_up: float) -> Any:
     # The overall time is for bodies of gigabytes; the read time notices a server that went silent.
     return {
         "allow_http": plain_http,
-        "connect_timeout": timedelta(seconds=min(5.0, give_up)),
-        "read_timeout": timedelta(seconds=1.5 * give_up),
+        "connect_timeout": timedelta(seconds=min(5.0, max(_PATIENCE, give_up))),
+        "read_timeout": timedelta(seconds=max(_PATIENCE, 1.5 * give_up)),
         "timeout": timedelta(hours=1),
     }
 

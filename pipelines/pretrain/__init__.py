@@ -1,0 +1,5 @@
+"""The pipeline ``pretrain``."""
+
+from pipelines.pretrain.pipeline import pretrain
+
+__all__ = ["pretrain"]

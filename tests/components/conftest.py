@@ -1,0 +1,81 @@
+"""A small Earth, a small chip store and a model with random weights, which the components' tests share."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from earthenware.sandbox import SandboxSpec, make_sandbox
+from tests.components.runs import Inputs, Ran, call
+from tests.tiny_chips import build_tiny, train_tiny
+
+
+@dataclass
+class Bench:
+    """Inputs for every component, and what their Python functions made of them; each is made once, when asked for."""
+
+    folder: Path
+    done: dict[str, Ran] = field(default_factory=dict)
+
+    @functools.cached_property
+    def catalog(self) -> str:
+        """The catalog of three places, with four scenes."""
+        return make_sandbox(SandboxSpec(places=3, dates=1, size=128, workers=1), str(self.folder / "earth")).catalog
+
+    @functools.cached_property
+    def chips(self) -> str:
+        """A chip store of six places with land cover."""
+        return build_tiny(str(self.folder / "chips")).output
+
+    @functools.cached_property
+    def model(self) -> str:
+        """A model with random weights."""
+        return train_tiny(self.chips, str(self.folder / "model")).output
+
+    def given(self, name: str) -> tuple[Inputs, dict[str, Any]]:
+        """Return the inputs and parameters that suit a component."""
+        match name:
+            case "query":
+                return {}, {"catalog": self.catalog, "shards": 2}
+            case "build-0" | "build-1":
+                return {"scenes": self.output("query")}, {"shard": f"{name[-1]}/2", "chip_size": 32, "workers": 1}
+            case "merge":
+                return {"stores": [self.output("build-0"), self.output("build-1")]}, {}
+            case "validate":
+                return {"chips": self.chips}, {"max_chips": 8}
+            case "gate":
+                return {"validation": self.output("validate")}, {}
+            case "train":
+                few = {"epochs": 1, "batch_size": 16, "workers": 1, "tracking_uri": "off", "cache_mb": 0}
+                return {"chips": self.chips, "validation": self.output("validate")}, few
+            case "evaluate":
+                return {"chips": self.chips, "model": self.model}, {"resamples": 100, "pictures": 1}
+            case "embed":
+                return {"chips": self.chips, "model": self.model}, {}
+            case "report":
+                made = {"evaluation": self.output("evaluate"), "embeddings": self.output("embed")}
+                return {"chips": self.chips, "model": self.model, **made}, {"places": 1, "queries": 1}
+        raise KeyError(name)
+
+    def ran(self, name: str) -> Ran:
+        """Run the Python function of a component, or return what it made before."""
+        if name not in self.done:
+            inputs, parameters = self.given(name)
+            self.done[name] = call(name.split("-")[0], inputs, self.folder / name, **parameters)
+        return self.done[name]
+
+    def output(self, name: str) -> str:
+        """Return the URI that a component's pointer names."""
+        return str(self.ran(name).pointer()["uri"])
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    # Started by a pool inside a step, it would end with that step, and the next pool would miss it.
+    resource_tracker.ensure_running()
+    return Bench(tmp_path_factory.mktemp("bench"))
