@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import tempfile
+import contextlib
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
+from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.training import TrainSpec, train
+from earthenware.training import TrainSpec, _launch, train
+from tests.launch.ray_head import ray_head
 
 from ._chipstore import build_store
 
@@ -24,35 +21,33 @@ SPEC = TrainSpec(epochs=2, batch_size=16, patch_size=4, workers=2, device="cpu",
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """A head node with two CPUs, started as an operator would; yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tempfile.mkdtemp(prefix="ew-head-", dir="/tmp")  # short, for the sockets
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "EW_TEST_MARK": folder}
-    command = [
-        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--node-ip-address=127.0.0.1",
-        f"--port={port}", "--num-cpus=2", "--include-dashboard=false", f"--temp-dir={folder}",
-    ]  # fmt: skip
-    log = tmp_path_factory.mktemp("cluster") / "ray.log"
-    with log.open("w") as file:
-        head = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
-    deadline = time.monotonic() + 120
-    while "Ray runtime started" not in log.read_text():
-        assert head.poll() is None and time.monotonic() < deadline, log.read_text()  # noqa: PT018
-        time.sleep(0.5)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+def cluster(s3_service, tmp_path_factory):
+    """A head node that knows the object store; yields its process."""
+    with ray_head(tmp_path_factory.mktemp("cluster")) as (address, head), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ADDRESS", address)
         patch.setenv("RAY_AUTH_MODE", "disabled")
         yield head
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("EW_TEST_MARK") == folder:
-                process.kill()
-        except psutil.Error:
-            continue
-    head.wait(30)
+
+
+@pytest.fixture(scope="module")
+def s3_service():
+    """An S3 service that was there before the cluster, whose workers find its address in their environment."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    values = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.get_host_and_port()[1]}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        storage.ensure_bucket("s3://cluster")
+        yield "s3://cluster"
+    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +58,27 @@ def chips(tmp_path_factory) -> str:
 def test_an_existing_cluster_is_used_and_survives(cluster, chips, tmp_path):
     report = train(SPEC, chips, str(tmp_path / "out"))
     assert report.manifest.counts["steps"] == 10
+    assert cluster.poll() is None
+
+
+def test_nodes_meet_in_the_object_store_and_nothing_of_ray_stays_there(cluster, s3_service, chips, monkeypatch):
+    """Ray Train's own files must be where every node reaches them; a path of the driver's machine is not."""
+    remote, output = f"{s3_service}/chips", f"{s3_service}/run/train"
+    storage.upload_tree(Path(chips), remote)
+    met: set[str] = set()
+    real = _launch.ray_storage
+
+    @contextlib.contextmanager
+    def watch(output, *rest):
+        with real(output, *rest) as where:
+            yield where
+            met.update(storage.list_files(f"{output}/ray"))
+
+    monkeypatch.setattr(_launch, "ray_storage", watch)
+    report = train(SPEC, remote, output)
+    assert report.manifest.counts["steps"] == 10
+    assert any("/train/" in path for path in met)
+    assert storage.is_empty(f"{output}/ray")
     assert cluster.poll() is None
 
 

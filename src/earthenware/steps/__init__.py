@@ -11,7 +11,7 @@ from earthenware.steps._holder import holder_is_alive
 from earthenware.steps._manifest import ArtifactRecord, InputRecord, Manifest, read_manifest
 from earthenware.steps._plan import Plan
 from earthenware.steps._pool import process_pool
-from earthenware.steps._run import DryRun, StepReport, dry_run, run_step
+from earthenware.steps._run import DryRun, StepReport, dry_run, is_dry_run, run_step
 from earthenware.steps._spec import CommaList, Spec, canonical_json, parse_spec, sha256_json
 from earthenware.steps._yaml import load_yaml, override
 
@@ -37,6 +37,7 @@ __all__ = [
     "dry_run",
     "guard",
     "holder_is_alive",
+    "is_dry_run",
     "load_yaml",
     "override",
     "parse_spec",

@@ -35,6 +35,7 @@ __all__ = [
     "StepReport",
     "already_reported",
     "dry_run",
+    "is_dry_run",
     "report_failure",
     "run_step",
 ]
@@ -79,6 +80,11 @@ def dry_run() -> Iterator[None]:
         yield
     finally:
         _dry.reset(token)
+
+
+def is_dry_run() -> bool:
+    """Return whether this runs within :func:`dry_run`."""
+    return _dry.get()
 
 
 def run_step(

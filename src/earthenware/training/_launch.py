@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from earthenware.errors import EarthenwareError
+from earthenware.launch import local_ray, ray_storage
 from earthenware.steps import Attempt, guard
 from earthenware.training._board import Note, open_board
 from earthenware.training._job import Job
-from earthenware.training._ray import local_ray
 from earthenware.training._spec import TrainSpec
 from earthenware.training._worker import work
 
@@ -34,7 +34,11 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
     Raises:
         EarthenwareError: What a worker found, ``NO_GPU``, or ``TRAINING_FAILED`` when workers kept dying.
     """
-    with guard(), local_ray(spec.workers) as gpus:
+    with (
+        guard(),
+        ray_storage(attempt.output, attempt.name, attempt.scratch) as where,
+        local_ray(spec.workers) as gpus,
+    ):
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
@@ -46,11 +50,7 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
             train_loop_config={"job": Job(spec, chips, checkpoints, token), "board": board, "gpu": gpu},
             scaling_config=ScalingConfig(num_workers=spec.workers, use_gpu=gpu),
             # Ray keeps only its own bookkeeping there: checkpoints are ours, see _checkpoint.py.
-            run_config=RunConfig(
-                name="train",
-                storage_path=str(attempt.scratch / "ray"),
-                failure_config=FailureConfig(max_failures=spec.retries),
-            ),
+            run_config=RunConfig(name="train", failure_config=FailureConfig(max_failures=spec.retries), **where),
         )
         _follow(trainer, board, attempt, on_epoch, spec)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
+from earthenware.launch import ray_job_settings, run_as_ray_job, step_command
 from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
 from earthenware.training._job import split_chips, total_steps
 from earthenware.training._record import Record
@@ -30,6 +31,8 @@ def train(spec: TrainSpec, chips: str, output: str) -> StepReport:
     weights of an undisturbed one. The weights are written before MLflow is told of them: where it cannot be reached
     at the end, the step fails, and run again it only does that part.
 
+    Where ``EARTHENWARE_RAY_JOB`` holds settings, all this happens in a Ray job on the cluster, which is waited for.
+
     Args:
         spec: What to do.
         chips: URI of the chip store.
@@ -37,13 +40,23 @@ def train(spec: TrainSpec, chips: str, output: str) -> StepReport:
 
     Raises:
         EarthenwareError: ``NO_TRAINING_CHIPS``, ``TOO_FEW_CHIPS``, ``BAD_PATCH_SIZE``, ``LOSS_NOT_FINITE``, ``NO_GPU``,
-            ``TRAINING_FAILED``, ``TRACKING_*``, or what reading the store or the step contract raises.
+            ``TRAINING_FAILED``, ``TRACKING_*``, what reading the store or the step contract raises, or for a Ray job
+            what :func:`earthenware.launch.run_as_ray_job` raises.
     """
 
     def body(attempt: Attempt) -> Result:
         return _body(spec, storage.normalise(chips), attempt)
 
-    return run_step(_STEP, ALGORITHM_VERSION, spec=spec, inputs={"chips": chips}, output=output, body=body)
+    def here() -> StepReport:
+        return run_step(_STEP, ALGORITHM_VERSION, spec=spec, inputs={"chips": chips}, output=output, body=body)
+
+    def command(where: str) -> tuple[str, ...]:
+        return step_command(_STEP, spec, {"chips": chips}, where)
+
+    settings = ray_job_settings()
+    if settings is None:
+        return here()
+    return run_as_ray_job(settings, here, command=command, workers=spec.workers)
 
 
 def record_step(model: str, output: str) -> None:

@@ -13,17 +13,18 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import psutil
 
-__all__ = ["local_ray"]
+__all__ = ["RAY_SETTINGS", "existing_ray", "local_ray"]
 
 # Ray appends some 65 characters for its sockets, and a Unix socket's path may have 107.
 _LONGEST_FOLDER = 40
 _FOLDER = re.compile(r"^ew-ray-(\d+)-")
 _OBJECT_STORE_BYTES = 96 * 2**20  # only messages pass through it; Ray's minimum is 75 MiB
 
-_SETTINGS = {
+RAY_SETTINGS: Final = {
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
@@ -36,9 +37,15 @@ _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
 }
+"""What every process of a Ray is told, here and in a job's pods."""
 
 _OURS = ("RAY_", "TUNE_", "PYTHONBREAKPOINT")
 """Variables that Ray or this module sets, and that must not outlive the block."""
+
+
+def existing_ray() -> bool:
+    """Return whether ``RAY_ADDRESS`` names a cluster to join, as it does in a Ray job."""
+    return os.environ.get("RAY_ADDRESS", "") not in ("", "local")
 
 
 @contextlib.contextmanager
@@ -55,10 +62,9 @@ def local_ray(workers: int) -> Iterator[int]:
     Yields:
         Number of GPUs that Ray has.
     """
-    existing = os.environ.get("RAY_ADDRESS", "")
-    settings = dict(_SETTINGS)
+    settings = dict(RAY_SETTINGS)
     folder = None
-    if not existing or existing == "local":
+    if not existing_ray():
         settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         folder = _folder()
     before = dict(os.environ)

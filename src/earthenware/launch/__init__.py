@@ -1,0 +1,45 @@
+"""Running work on Ray: a local one, or a KubeRay RayJob on a cluster."""
+
+from __future__ import annotations
+
+from earthenware.launch._api import Pace
+from earthenware.launch._command import as_entrypoint, step_command
+from earthenware.launch._local import existing_ray, local_ray
+from earthenware.launch._objects import Launch, Owner, job_name, passed_on, ray_job
+from earthenware.launch._permissions import PERMISSIONS
+from earthenware.launch._settings import (
+    SETTINGS_VARIABLE,
+    DnsName,
+    Quantity,
+    RayJobSettings,
+    Resources,
+    SecretEnv,
+    Toleration,
+    ray_job_settings,
+)
+from earthenware.launch._step import run_as_ray_job
+from earthenware.launch._storage import ray_storage
+
+__all__ = [
+    "PERMISSIONS",
+    "SETTINGS_VARIABLE",
+    "DnsName",
+    "Launch",
+    "Owner",
+    "Pace",
+    "Quantity",
+    "RayJobSettings",
+    "Resources",
+    "SecretEnv",
+    "Toleration",
+    "as_entrypoint",
+    "existing_ray",
+    "job_name",
+    "local_ray",
+    "passed_on",
+    "ray_job",
+    "ray_job_settings",
+    "ray_storage",
+    "run_as_ray_job",
+    "step_command",
+]
