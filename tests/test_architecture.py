@@ -44,7 +44,18 @@ FORBIDDEN = {"sandbox": STAGES}
 ONLY = {"models": {"torch", "earthenware.models"}}
 OUTSIDE = {"components", "pipelines"}
 # Slow to import; each is imported inside the functions that use it.
-HEAVY = ("torch", "ray", "kfp", "mlflow", "great_expectations", "lightning", "sklearn", "matplotlib", "pandas", "kubernetes")
+HEAVY = (
+    "torch",
+    "ray",
+    "kfp",
+    "mlflow",
+    "great_expectations",
+    "lightning",
+    "sklearn",
+    "matplotlib",
+    "pandas",
+    "kubernetes",
+)
 
 
 def imports(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
