@@ -1,4 +1,4 @@
-"""The wheel: it carries the compiled pipelines, and finds them without the checkout."""
+"""The wheel: it carries the compiled pipelines and the profiles, and finds them without the checkout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.system
-def test_the_wheel_ships_the_compiled_pipeline(tmp_path: Path) -> None:
+def test_the_wheel_ships_the_compiled_pipeline_profiles_and_pins(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)],
         check=True,
@@ -24,7 +24,13 @@ def test_the_wheel_ships_the_compiled_pipeline(tmp_path: Path) -> None:
     shipped = tmp_path / "site" / "earthenware" / "pipelines" / "pretrain.yaml"
     assert shipped.read_bytes() == (ROOT / "pipelines" / "compiled" / "pretrain.yaml").read_bytes()
     assert (tmp_path / "site" / "earthenware" / "py.typed").exists()
-    code = "from earthenware.cli._local import compiled_pipeline; print(compiled_pipeline('pretrain'))"
+    assert (tmp_path / "site" / "earthenware" / "constraints.txt").read_bytes() == (
+        ROOT / "constraints.txt"
+    ).read_bytes()
+    code = (
+        "from earthenware.kubeflow import compiled_pipeline, load_profile, shipped_profiles;"
+        "print(compiled_pipeline('pretrain'), *(load_profile(name).name for name in shipped_profiles()), sep='\\n')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(tmp_path / "site"), "PATH": "/usr/bin:/bin"},
@@ -33,4 +39,6 @@ def test_the_wheel_ships_the_compiled_pipeline(tmp_path: Path) -> None:
         check=True,
         cwd=tmp_path,
     )
-    assert Path(done.stdout.strip()) == shipped
+    path, *profiles = done.stdout.split()
+    assert Path(path) == shipped
+    assert profiles == ["cluster-cpu", "cluster-gpu", "laptop"]

@@ -271,6 +271,34 @@ def test_listing_is_lazy_enough_to_ask_whether_a_large_folder_is_empty(
     assert len(visited) <= 3
 
 
+def test_folders_right_below_a_prefix(prefix: str) -> None:
+    assert list(storage.list_prefixes(prefix)) == []
+    for odd in ODD_NAMES:
+        name = odd.replace("/", "_")
+        storage.write_bytes(storage.join(prefix, "top", name, "deep/x"), b"1")
+    storage.write_bytes(storage.join(prefix, "top", "a file"), b"1")
+    storage.write_bytes(storage.join(prefix, "top2/b/x"), b"1")
+    assert list(storage.list_prefixes(prefix)) == ["top", "top2"]
+    assert list(storage.list_prefixes(storage.join(prefix, "top"))) == sorted(x.replace("/", "_") for x in ODD_NAMES)
+    assert list(storage.list_prefixes(storage.join(prefix, "top", "a file"))) == []
+
+
+def test_folders_of_a_whole_bucket_and_of_the_web(bucket: str) -> None:
+    storage.write_bytes(storage.join(bucket, "a/b/x"), b"1")
+    storage.write_bytes(storage.join(bucket, "c"), b"1")
+    assert list(storage.list_prefixes(bucket)) == ["a"]
+    with pytest.raises(EarthenwareError) as caught:
+        list(storage.list_prefixes("https://example.org/a"))
+    assert caught.value.code == "NOT_LISTABLE"
+
+
+def test_links_to_other_folders_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "there" / "a").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "there")
+    assert list(storage.list_prefixes(str(tmp_path / "here"))) == []
+
+
 def test_json_document_is_readable_by_people(tmp_path: Path) -> None:
     storage.write_json(str(tmp_path / "x.json"), {"b": 1, "a": [1]})
     text = (tmp_path / "x.json").read_text()

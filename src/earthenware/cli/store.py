@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ class StepState:
 
 
 def find_steps(root: str) -> list[StepState]:
-    """Return the outputs of steps below ``root``, oldest claim first.
+    """Return the outputs of steps below ``root``, sorted by their URIs.
 
     Raises:
         EarthenwareError: ``NO_ROOT`` when a local root does not exist.
@@ -35,9 +36,19 @@ def find_steps(root: str) -> list[StepState]:
     uri = storage.normalise(root)
     if storage.is_local(uri) and not storage.local_path(uri).is_dir():
         raise EarthenwareError("NO_ROOT", f"There is no folder '{uri}'.", "Give the root of a run.")
-    # Outputs lie at <root>/<step>/<fingerprint>, or the root is itself one: deeper files are never looked at.
-    claims = [path for path in storage.list_files(uri) if path.endswith("step.json") and path.count("/") <= 2]
-    return [_state(storage.join(uri, path.removesuffix("step.json").rstrip("/"))) for path in claims]
+    return [_state(output) for output in _claimed(uri, depth=2)]
+
+
+def _claimed(prefix: str, depth: int) -> Iterator[str]:
+    """Yield the prefixes that a step claimed: outputs lie at <root>/<step>/<fingerprint>, or the root is itself one.
+
+    Folders are listed, never what an output holds: how long it takes depends on the number of steps, not of objects.
+    """
+    if storage.exists(storage.join(prefix, "step.json")):
+        yield prefix
+    elif depth:
+        for name in storage.list_prefixes(prefix):
+            yield from _claimed(storage.join(prefix, name), depth - 1)
 
 
 def _state(output: str) -> StepState:

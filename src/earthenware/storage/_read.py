@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ __all__ = [
     "exists",
     "is_empty",
     "list_files",
+    "list_prefixes",
     "read_bytes",
     "read_json",
     "read_table",
@@ -82,7 +84,9 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
         if missing:
             message = f"'{redact(uri)}' has no column '{missing[0]}'."
             raise EarthenwareError("NO_SUCH_COLUMN", message, f"Its columns are {', '.join(sorted(known))}.")
-        return file.read(columns=columns)
+        # On this thread: Arrow's pool may drop its last hold on Python's bytes while the interpreter ends, which aborts
+        # the process after all is done (apache/arrow#34314, seen here).
+        return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise EarthenwareError("NOT_PARQUET", f"'{redact(uri)}' is not a whole Parquet file: {first}.") from error
@@ -129,15 +133,42 @@ def list_files(prefix: str) -> Iterator[str]:
     yield from sorted(_walk(prefix))
 
 
+def list_prefixes(prefix: str) -> Iterator[str]:
+    """Yield the names of the folders right below ``prefix`` in sorted order; what lies deeper is not looked at.
+
+    Raises:
+        EarthenwareError: ``NOT_LISTABLE`` for http(s).
+    """
+    _refuse_unlistable(prefix)
+    with explained("list", prefix):
+        if is_local(prefix):
+            try:
+                with os.scandir(local_path(prefix)) as entries:
+                    names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except (FileNotFoundError, NotADirectoryError):
+                names = []
+        else:
+            import obstore
+
+            store, key = locate(prefix)
+            found = obstore.list_with_delimiter(store, prefix=key or None)["common_prefixes"]
+            names = [path.rstrip("/").rpartition("/")[2] for path in found]
+    yield from sorted(names)
+
+
 def is_empty(prefix: str) -> bool:
     """Return whether nothing lies below ``prefix``; cheap however much does."""
     return next(_walk(prefix, batch=2), None) is None
 
 
-def _walk(prefix: str, batch: int = 1000) -> Iterator[str]:
+def _refuse_unlistable(prefix: str) -> None:
     if is_web(prefix):
         message = f"'{redact(prefix)}' cannot be listed."
         raise EarthenwareError("NOT_LISTABLE", message, "Use a path or s3://, or name a single file.")
+
+
+def _walk(prefix: str, batch: int = 1000) -> Iterator[str]:
+    _refuse_unlistable(prefix)
     with explained("list", prefix):
         if is_local(prefix):
             root = local_path(prefix)

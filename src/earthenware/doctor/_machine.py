@@ -1,0 +1,117 @@
+"""This machine: CPU cores, memory, shared memory, and room on its disks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from earthenware import storage
+from earthenware.doctor._cgroup import cpu_limit, memory_limit
+from earthenware.doctor._finding import Verdict, failed, ok, warning
+
+__all__ = ["check_cpu", "check_disk", "check_memory", "check_shared_memory", "check_temporary"]
+
+_GIB: Final = 2**30
+_SHM: Final = Path("/dev/shm")
+# The demo, a small run, was measured at 4.6 GB of memory; Ray wants 0.1 GiB of shared memory beside the loaders' own.
+_MEMORY_SCARCE, _MEMORY_LEAST = 6 * _GIB, 2 * _GIB
+_DISK_SCARCE, _DISK_LEAST = 20 * _GIB, 1 * _GIB
+_TEMPORARY_SCARCE, _TEMPORARY_LEAST = 5 * _GIB, _GIB // 2
+_SHM_SCARCE: Final = 256 * 2**20
+
+
+def check_cpu(cores: float | None = None) -> Verdict:
+    """Tell how many cores this process may use: the machine's, its affinity's, or its container's quota."""
+    if cores is None:
+        cores = float(len(os.sched_getaffinity(0)))
+        quota = cpu_limit()
+        cores = min(cores, quota) if quota is not None else cores
+    sentence = f"{cores:g} CPU cores can be used."
+    if cores < 2:
+        return warning(sentence, "Two are the least that a run is comfortable with: raise the container's CPU limit.")
+    return ok(sentence)
+
+
+def check_memory(available: int | None = None) -> Verdict:
+    """Tell how much memory is free, of the machine or below the container's limit.
+
+    Args:
+        available: Free memory in bytes; found out where None.
+    """
+    where = "of the machine"
+    if available is None:
+        available = int(psutil.virtual_memory().available)
+        limit = memory_limit()
+        if limit is not None and limit[0] - limit[1] < available:
+            available, where = limit[0] - limit[1], f"below the container's limit of {_size(limit[0])}"
+    sentence = f"{_size(available)} of memory are free {where}."
+    remedy = "Close other programs or raise the container's memory limit; smaller batch sizes and workers need less."
+    if available < _MEMORY_LEAST:
+        return failed(sentence, f"{remedy} The demo needs 4.6 GB.")
+    return warning(sentence, f"{remedy} The demo needs 4.6 GB.") if available < _MEMORY_SCARCE else ok(sentence)
+
+
+def check_shared_memory(folder: Path = _SHM, total: int | None = None) -> Verdict:
+    """Tell the size of ``/dev/shm``, through which Ray and the loaders' processes pass data.
+
+    Args:
+        folder: Where it is mounted.
+        total: Its size in bytes; found out where None.
+    """
+    remedy = "Start the container with --shm-size=2g; in Kubernetes set shared_memory in the profile."
+    if total is None:
+        try:
+            total = shutil.disk_usage(folder).total
+        except OSError:
+            return warning(f"There is no shared memory at {folder}.", remedy)
+    sentence = f"{folder} holds {_size(total)}."
+    return warning(sentence, remedy) if total < _SHM_SCARCE else ok(sentence)
+
+
+def check_disk(root: str, free: int | None = None) -> Verdict:
+    """Tell the free room where a local root lies.
+
+    Args:
+        root: A local URI; its folder need not exist yet.
+        free: Free room in bytes; found out where None.
+    """
+    path = storage.local_path(root)
+    there = next(one for one in (path, *path.parents) if one.is_dir())
+    if free is None:
+        free = shutil.disk_usage(there).free
+    sentence = f"{_size(free)} are free at '{path}'."
+    remedy = "Free some, or choose another root, on a larger disk or as s3://."
+    if free < _DISK_LEAST:
+        return failed(sentence, remedy)
+    return warning(sentence, remedy) if free < _DISK_SCARCE else ok(sentence)
+
+
+def check_temporary(folder: str | None = None, free: int | None = None) -> Verdict:
+    """Tell the free room in the folder of temporary files, and whether it can be written.
+
+    Args:
+        folder: The folder; Python's choice where None.
+        free: Free room in bytes; found out where None.
+    """
+    try:
+        where = folder or tempfile.gettempdir()
+        with tempfile.TemporaryFile(dir=where) as file:
+            file.write(b"x")
+    except OSError as error:
+        sentence = f"There is no folder that temporary files can be written to ({error.strerror or 'none is usable'})."
+        return failed(sentence, "Set TMPDIR to a writable folder; in a container mount scratch there.")
+    free = shutil.disk_usage(where).free if free is None else free
+    sentence = f"{_size(free)} are free for temporary files at '{where}'."
+    remedy = "Free some, or set TMPDIR to a folder with more room."
+    if free < _TEMPORARY_LEAST:
+        return failed(sentence, remedy)
+    return warning(sentence, remedy) if free < _TEMPORARY_SCARCE else ok(sentence)
+
+
+def _size(number: int) -> str:
+    return f"{max(0, number) / _GIB:.1f} GiB"
