@@ -4,8 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORK ?= demo
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/earthenware/__init__.py)
+IMAGE ?= ghcr.io/earthenware/earthenware-python
+BASE_IMAGE ?= python:3.11-slim-bookworm
+BUILD = docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(VERSION) \
+	--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI)
 
-.PHONY: help demo test test-system lint format pipelines benchmarks clean distclean install
+.PHONY: help demo test test-system lint format pipelines images benchmarks clean distclean install
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -40,6 +45,10 @@ format: $(STAMP)  ## Format the code
 
 pipelines: $(STAMP)  ## Compile the pipelines anew
 	$(BIN)/python -m pipelines
+
+images:  ## Build the container images (needs Docker)
+	$(BUILD) --file images/earthenware/Dockerfile --tag $(IMAGE):$(VERSION) .
+	$(BUILD) --file images/earthenware-gpu/Dockerfile --tag $(IMAGE)-gpu:$(VERSION) .
 
 benchmarks: $(STAMP)  ## Run every benchmark and write benchmarks/results
 	for name in chip_reading; do $(BIN)/python -m benchmarks.$$name || exit 1; done

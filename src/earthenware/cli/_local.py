@@ -5,36 +5,36 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
+import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from earthenware.cli._docker import Containers
 from earthenware.cli._render import Renderer
 from earthenware.errors import EarthenwareError
+from earthenware.kubeflow import compiled_pipeline
 from earthenware.steps import EVENTS_VARIABLE, step_process
 
 __all__ = ["compiled_pipeline", "run_local"]
 
 
-def compiled_pipeline(name: str) -> Path:
-    """Return the path of a pipeline's compiled YAML: inside the installed package, or in the checkout."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "pipelines", package.parent.parent / "pipelines" / "compiled"):
-        if (folder / f"{name}.yaml").is_file():
-            return folder / f"{name}.yaml"
-    message = f"The compiled pipeline '{name}' is not in this installation."
-    raise EarthenwareError("UNKNOWN_PIPELINE", message, "Install earthenware anew; in a checkout run 'make pipelines'.")
-
-
-def run_local(pipeline: Path, arguments: Mapping[str, Any], runs: Path) -> tuple[Renderer, Path]:
-    """Run a compiled pipeline in child processes and show their progress.
+def run_local(
+    pipeline: str,
+    arguments: Mapping[str, Any],
+    runs: Path,
+    containers: Callable[[Path], Containers] | None = None,
+) -> tuple[Renderer, Path]:
+    """Run a compiled pipeline and show the progress of its steps.
 
     Args:
-        pipeline: Compiled YAML.
+        pipeline: Compiled YAML, its text.
         arguments: Parameters of the pipeline.
         runs: Folder below which this run keeps its events, Kubeflow's log and its pointer artifacts.
+        containers: Makes the containers of a run from the run's folder; None runs the steps as child processes.
 
     Returns:
         The renderer, which knows each task's output and seconds, and the folder of this run.
@@ -48,8 +48,10 @@ def run_local(pipeline: Path, arguments: Mapping[str, Any], runs: Path) -> tuple
     log = folder / "kfp.log"
     terminal = sys.stdout
     os.environ[EVENTS_VARIABLE] = str(events)
+    engine = containers(folder) if containers else None
     try:
         with (
+            engine or contextlib.nullcontext(),  # before the guard, which must not end what ends the containers
             step_process(),
             Renderer(events, terminal) as renderer,
             log.open("w", encoding="utf-8") as file,
@@ -58,7 +60,7 @@ def run_local(pipeline: Path, arguments: Mapping[str, Any], runs: Path) -> tuple
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            failure = _run_kfp(pipeline, dict(arguments), folder / "artifacts")
+            failure = _run_kfp(pipeline, dict(arguments), folder / "artifacts", engine)
     finally:
         del os.environ[EVENTS_VARIABLE]
     if failure is not None:
@@ -66,17 +68,46 @@ def run_local(pipeline: Path, arguments: Mapping[str, Any], runs: Path) -> tuple
     return renderer, folder
 
 
-def _run_kfp(pipeline: Path, arguments: dict[str, Any], artifacts: Path) -> Exception | None:
+def _run_kfp(pipeline: str, arguments: dict[str, Any], artifacts: Path, engine: Containers | None) -> Exception | None:
     from kfp import local
-    from kfp.components import load_component_from_file
+    from kfp.components import load_component_from_text
 
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(artifacts), raise_on_error=True)
-    run = load_component_from_file(str(pipeline))
+    runner = engine.runner() if engine else local.SubprocessRunner(use_venv=False)
+    local.init(runner, pipeline_root=str(artifacts), raise_on_error=True)
+    run = load_component_from_text(pipeline)
+    if engine:
+        return _run_apart(engine, lambda: run(**arguments))
     try:
         run(**arguments)
     except RuntimeError as error:  # kfp.local names the failed task and nothing else: the events say why
         return error
     return None
+
+
+def _run_apart(engine: Containers, call: Callable[[], object]) -> Exception | None:
+    """Run on another thread, so that a signal to this one is heard while kfp.local waits for containers to end."""
+    failures: list[Exception] = []
+    done = threading.Event()  # Thread.join takes a thread for ended once a signal interrupted it
+
+    def work() -> None:
+        try:
+            with engine.in_charge():
+                call()
+        except Exception as error:  # kfp's own, or the Docker daemon's
+            traceback.print_exc()
+            failures.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=work, name="kfp", daemon=True).start()
+    try:
+        while not done.wait(0.2):
+            pass
+    except BaseException:
+        engine.stop()
+        done.wait(30)
+        raise
+    return failures[0] if failures else None
 
 
 def _explain(failure: Exception, renderer: Renderer, log: Path) -> EarthenwareError:

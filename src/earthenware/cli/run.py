@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import cast
@@ -10,8 +11,10 @@ import click
 
 from earthenware import storage
 from earthenware.cli._chain import plan_pretrain
-from earthenware.cli._local import compiled_pipeline, run_local
+from earthenware.cli._docker import Containers, find_image, images, prepare_root
+from earthenware.cli._local import run_local
 from earthenware.cli.specs import PretrainSpec, flatten, load_spec
+from earthenware.kubeflow import compile_pipeline, compiled_pipeline, load_profile
 
 __all__ = ["run"]
 
@@ -26,8 +29,24 @@ __all__ = ["run"]
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for events and logs (default: ROOT/runs, or ./runs for a remote root).",
 )
-def run(pipeline: str, spec_uri: str, assignments: tuple[str, ...], dry: bool, runs: Path | None) -> None:
-    r"""Run PIPELINE (such as 'pretrain') with the same compiled graph that a cluster runs.
+@click.option(
+    "--runner",
+    type=click.Choice(["process", "docker"]),
+    default="process",
+    show_default=True,
+    help="Run each step as a child process, or in a container.",
+)
+@click.option("--image", default="", metavar="IMAGE", help="Image of the containers (default: the pipeline's own).")
+def run(
+    pipeline: str,
+    spec_uri: str,
+    assignments: tuple[str, ...],
+    dry: bool,
+    runs: Path | None,
+    runner: str,
+    image: str,
+) -> None:
+    """Run PIPELINE (such as 'pretrain') with the same compiled graph that a cluster runs.
 
     Steps that are finished for the same spec and inputs are not run again; a run that was killed is resumed by the
     same command.
@@ -37,7 +56,10 @@ def run(pipeline: str, spec_uri: str, assignments: tuple[str, ...], dry: bool, r
       earthenware run pretrain --spec pretrain.yaml
       earthenware run pretrain --spec pretrain.yaml --set train.epochs=20 --set query.max_cloud_cover=30
       earthenware run pretrain --spec pretrain.yaml --dry-run
-    """
+      earthenware run pretrain --spec pretrain.yaml --runner docker
+    """  # noqa: D301 - click wants the backspace character itself
+    if image and runner != "docker":
+        raise click.UsageError("--image is for '--runner docker': child processes run in no image.")
     spec = cast("PretrainSpec", load_spec(pipeline, spec_uri, assignments))
     spec = spec.model_copy(update={"root": storage.normalise(spec.root)})
     if dry:
@@ -49,7 +71,15 @@ def run(pipeline: str, spec_uri: str, assignments: tuple[str, ...], dry: bool, r
     if storage.is_local(catalog):  # the steps run elsewhere: a relative path means nothing there
         arguments["query_catalog"] = storage.normalise(catalog)
     folder = runs or (Path(spec.root) / "runs" if storage.is_local(spec.root) else Path("runs"))
-    renderer, _ = run_local(compiled_pipeline(pipeline), arguments, folder.absolute())
+    if runner == "docker":
+        compiled = compile_pipeline(pipeline, load_profile("laptop"), image)
+        for name in images(compiled.spec):
+            find_image(name)
+        prepare_root(spec.root)
+        containers = functools.partial(Containers, spec.root, str(arguments["query_catalog"]))
+        renderer, _ = run_local(compiled.text, arguments, folder.absolute(), containers)
+    else:
+        renderer, _ = run_local(compiled_pipeline(pipeline).read_text("utf-8"), arguments, folder.absolute())
     _say_what_came_of_it(spec, renderer.outputs, renderer.seconds)
 
 

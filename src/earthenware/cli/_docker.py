@@ -1,0 +1,222 @@
+"""Steps in containers on this machine: what ``earthenware run --runner docker`` asks of the Docker daemon.
+
+Kubeflow's DockerRunner starts one container per step. This module says how: as a user without rights, on a read-only
+file system, with the folders of the run at the paths they have here, and with an end for every container, however the
+run ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from earthenware import storage
+from earthenware.cli import _keeper
+from earthenware.errors import EarthenwareError
+from earthenware.steps import EVENTS_VARIABLE
+
+__all__ = ["SCRATCH", "USER", "Containers", "environment", "find_image", "images", "prepare_root"]
+
+USER: Final = 10001
+"""User and group id of the image, for steps that root starts; other users' steps run under their own ids."""
+SCRATCH: Final = "/scratch"
+_SHARED_MEMORY: Final = "2g"
+"""Limit of /dev/shm, where Ray keeps objects; Docker's own default is 64 MB."""
+_PASSED: Final = re.compile(r"(AWS|MLFLOW|GDAL|PC_SDK)_\w+|OMP_NUM_THREADS|(https?|all|no)_proxy", re.IGNORECASE)
+"""Variables that containers get from here."""
+_SHELL_WAITS: Final = "_KFP_RUNTIME=true python3 "
+_SHELL_LEAVES: Final = "_KFP_RUNTIME=true exec python3 "
+
+
+def images(spec: Any) -> list[str]:
+    """Return the images that a ``PipelineSpec`` names."""
+    from google.protobuf import json_format
+
+    executors = json_format.MessageToDict(spec.deployment_spec)["executors"].values()
+    return sorted({executor["container"]["image"] for executor in executors if "container" in executor})
+
+
+def find_image(image: str) -> None:
+    """Look for an image on this machine, then in its registry.
+
+    Raises:
+        EarthenwareError: ``NO_DOCKER`` when no daemon answers, ``NO_IMAGE`` when the image is nowhere.
+    """
+    import docker
+    from docker.errors import APIError, DockerException, ImageNotFound
+
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        reason = storage.redact_text(str(error).splitlines()[0])
+        remedy = "Start it, or name another with DOCKER_HOST; '--runner process' needs none."
+        raise EarthenwareError("NO_DOCKER", f"The Docker daemon does not answer: {reason}.", remedy) from None
+    with contextlib.closing(client):
+        try:
+            client.images.get(image)
+        except ImageNotFound:
+            click.echo(f"Pulling {image}", err=True)
+            try:
+                client.images.pull(image)
+            except APIError as error:
+                reason = storage.redact_text(str(error.explanation or error).splitlines()[0])
+                message = f"The image {image} is not on this machine and cannot be pulled: {reason}."
+                remedy = "Build it with 'make images', or name another with --image."
+                raise EarthenwareError("NO_IMAGE", message, remedy) from None
+
+
+def prepare_root(root: str) -> None:
+    """See to it that the steps' user may write below a local root; a new one is made for that user.
+
+    Raises:
+        EarthenwareError: ``ROOT_NOT_WRITABLE`` when the folder is another user's.
+    """
+    if not storage.is_local(root):
+        return
+    folder, (user, group) = storage.local_path(root), _user()
+    if not folder.exists():
+        _own(folder)
+        return
+    state = folder.stat()
+    mine, ours = state.st_uid == user and state.st_mode & 0o200, state.st_gid == group and state.st_mode & 0o020
+    if not (mine or ours or state.st_mode & 0o002):
+        message = f"The root '{folder}' is not writable for user {user}, under whom steps run in containers."
+        remedy = f"Give another root, or change the owner: chown -R {user}:{group} '{folder}'."
+        raise EarthenwareError("ROOT_NOT_WRITABLE", message, remedy)
+
+
+def environment(values: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables that containers get: credentials, endpoints and proxies, nothing about this machine."""
+    return {name: value for name, value in values.items() if _PASSED.fullmatch(name)}
+
+
+def _user() -> tuple[int, int]:
+    return (os.getuid(), os.getgid()) if os.getuid() else (USER, USER)
+
+
+def _own(folder: Path) -> None:
+    """Make a folder that belongs to the steps' user."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        os.chown(folder, *_user())
+
+
+class Containers:
+    """The containers of one run, each with the run's name as a label; use it as a context manager.
+
+    Args:
+        root: Root of the run; a local one is mounted where it lies.
+        catalog: Path or URI of the catalog; a local one's folder is mounted read-only.
+        folder: Folder of the run, which holds events and Kubeflow's pointer artifacts.
+    """
+
+    def __init__(self, root: str, catalog: str, folder: Path) -> None:
+        self._root = root
+        self._catalog = catalog
+        self._run_name = folder.name
+        self._events, self._artifacts = folder / "events", folder / "artifacts"
+        self._stopping = threading.Event()
+        self._keeper: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Containers:
+        for folder in (self._events, self._artifacts):
+            _own(folder)
+        # In a session of its own, where Ctrl-C does not reach it; without the guardian's mark, which would end it.
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-P", str(Path(_keeper.__file__)), f"{_keeper.LABEL}={self._run_name}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name != "EARTHENWARE_GUARD"},
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._keeper:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._keeper.wait(timeout=30)
+
+    def stop(self) -> None:
+        """Start no container any more, and have those that run end: SIGTERM, and SIGKILL ten seconds later."""
+        self._stopping.set()
+        if self._keeper and self._keeper.stdin:
+            with contextlib.suppress(OSError):  # somebody killed the keeper
+                self._keeper.stdin.close()
+
+    def runner(self) -> Any:
+        """Return Kubeflow's DockerRunner with the options of every container."""
+        from kfp import local
+
+        user, group = _user()
+        variables = environment(os.environ)
+        return local.DockerRunner(
+            user=f"{user}:{group}",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            shm_size=_SHARED_MEMORY,
+            # An address means what it means to a process here: a store or an MLflow server on localhost is found.
+            network_mode="host",
+            mounts=self._mounts(variables),
+            labels={_keeper.LABEL: self._run_name},
+            environment={**variables, EVENTS_VARIABLE: str(self._events)},
+        )
+
+    def _mounts(self, variables: Mapping[str, str]) -> list[Any]:
+        from docker.types import Mount
+
+        # An anonymous volume lies on the daemon's disk and goes with its container; it takes over the mode 1777 that
+        # the folder has in the image, so that every user may write there.
+        mounts = [Mount(SCRATCH, None), Mount(str(self._events), str(self._events), type="bind")]
+        writable = ""
+        if storage.is_local(self._root):
+            writable = str(storage.local_path(self._root))
+            mounts.append(Mount(writable, writable, type="bind"))
+        read_only = {value for value in variables.values() if value.startswith("/") and Path(value).is_file()}
+        if self._catalog and storage.is_local(self._catalog):
+            folder = storage.local_path(self._catalog).parent
+            if not (writable and folder.is_relative_to(writable)):
+                read_only.add(str(folder))
+        return [*mounts, *(Mount(path, path, type="bind", read_only=True) for path in sorted(read_only))]
+
+    @contextlib.contextmanager
+    def in_charge(self) -> Iterator[None]:
+        """Within this block kfp.local starts its containers through this object.
+
+        Its own function takes a container that is gone before it was asked for its exit code for one that succeeded,
+        and a gate that passes by such a chance is none.
+        """
+        from kfp.local import docker_task_handler
+
+        theirs = docker_task_handler.run_docker_container
+        docker_task_handler.run_docker_container = self._run
+        try:
+            yield
+        finally:
+            docker_task_handler.run_docker_container = theirs
+
+    def _run(self, client: Any, image: str, command: list[str], volumes: dict[str, Any], **options: Any) -> int:
+        # The shell makes way for Python: tini's child is then the step itself, which ends cleanly on SIGTERM.
+        command = [part.replace(_SHELL_WAITS, _SHELL_LEAVES) for part in command]
+        container = client.containers.create(image, command, volumes=volumes, **options)
+        try:
+            if self._stopping.is_set():
+                return 143
+            container.start()
+            for line in container.logs(stream=True, follow=True):
+                click.echo(line.decode(errors="replace"), nl=False)
+            return int(container.wait()["StatusCode"])
+        finally:
+            _keeper.remove(container)
