@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import stat
 import subprocess
 from pathlib import Path
@@ -66,6 +67,7 @@ def test_containers_get_credentials_and_addresses_but_not_this_machines_settings
             "MLFLOW_TRACKING_URI": "c",
             "https_proxy": "d",
             "NO_PROXY": "e",
+            "GDAL_CURL_CA_BUNDLE": f"{sys.prefix}/lib/cacert.pem",
             "PATH": "/here",
             "HOME": "/home/somebody",
             "EARTHENWARE_GUARD": "mark",

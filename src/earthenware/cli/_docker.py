@@ -97,7 +97,9 @@ def prepare_root(root: str) -> None:
 
 def environment(values: Mapping[str, str]) -> dict[str, str]:
     """Return those variables that containers get: credentials, endpoints and proxies, nothing about this machine."""
-    return {name: value for name, value in values.items() if _PASSED.fullmatch(name)}
+    # Importing rasterio sets GDAL_CURL_CA_BUNDLE to a file of this installation; the image's has its own.
+    here = f"{sys.prefix}{os.sep}"
+    return {name: value for name, value in values.items() if _PASSED.fullmatch(name) and not value.startswith(here)}
 
 
 def _user() -> tuple[int, int]:
