@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -95,6 +96,7 @@ def local_ray(workers: int) -> Iterator[int]:
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             yield int(resources.get("GPU", 0))
         finally:
+            gc.collect()  # handles of actors in cycles: dropped under a later Ray, they would end its actors of that id
             ray.shutdown()
     finally:
         for name in [name for name in os.environ if name.startswith(_OURS) and name not in before]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
@@ -19,6 +20,8 @@ from earthenware.training._worker import work
 __all__ = ["launch"]
 
 _POLL_SECONDS = 0.25
+_END_SECONDS = 30.0
+"""How long workers may take to end once one of them has found an error (seconds)."""
 
 
 def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_epoch: Callable[[Note], None]) -> None:
@@ -34,25 +37,30 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
     Raises:
         EarthenwareError: What a worker found, ``NO_GPU``, or ``TRAINING_FAILED`` when workers kept dying.
     """
-    with (
-        guard(),
-        ray_storage(attempt.output, attempt.name, attempt.scratch) as where,
-        local_ray(spec.workers) as gpus,
-    ):
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
+    try:
+        with (
+            guard(),
+            ray_storage(attempt.output, attempt.name, attempt.scratch) as where,
+            local_ray(spec.workers) as gpus,
+        ):
+            from ray.train import FailureConfig, RunConfig, ScalingConfig
+            from ray.train.torch import TorchTrainer
 
-        gpu = _use_gpu(spec, gpus)
-        board = open_board()
-        token = secrets.token_hex(6)
-        trainer = TorchTrainer(
-            work,
-            train_loop_config={"job": Job(spec, chips, checkpoints, token), "board": board, "gpu": gpu},
-            scaling_config=ScalingConfig(num_workers=spec.workers, use_gpu=gpu),
-            # Ray keeps only its own bookkeeping there: checkpoints are ours, see _checkpoint.py.
-            run_config=RunConfig(name="train", failure_config=FailureConfig(max_failures=spec.retries), **where),
-        )
-        _follow(trainer, board, attempt, on_epoch, spec)
+            gpu = _use_gpu(spec, gpus)
+            board = open_board()
+            token = secrets.token_hex(6)
+            trainer = TorchTrainer(
+                work,
+                train_loop_config={"job": Job(spec, chips, checkpoints, token), "board": board, "gpu": gpu},
+                scaling_config=ScalingConfig(num_workers=spec.workers, use_gpu=gpu),
+                # Ray keeps only its own bookkeeping there: checkpoints are ours, see _checkpoint.py.
+                run_config=RunConfig(name="train", failure_config=FailureConfig(max_failures=spec.retries), **where),
+            )
+            _follow(trainer, board, attempt, on_epoch, spec)
+    except EarthenwareError as error:
+        # Frames of a traceback would keep handles of actors. The next Ray of this process gives the same ids again, and
+        # a handle that is dropped then takes the new actor with it.
+        raise error.with_traceback(None) from None
 
 
 def _use_gpu(spec: TrainSpec, gpus: int) -> bool:
@@ -68,6 +76,8 @@ def _follow(trainer: Any, board: Any, attempt: Attempt, on_epoch: Callable[[Note
     In the main thread, fit would take over Ctrl-C and exit with success.
     """
     failures: list[BaseException] = []
+    found: EarthenwareError | None = None
+    deadline = math.inf
 
     def run() -> None:
         try:
@@ -80,10 +90,16 @@ def _follow(trainer: Any, board: Any, attempt: Attempt, on_epoch: Callable[[Note
     while True:
         running = thread.is_alive()
         for note in _drain(board):
-            _relay(note, attempt, on_epoch)
-        if not running:
+            error = _relay(note, attempt, on_epoch)
+            if error is not None and found is None:
+                # The workers end by themselves. Ray is not shut down under the thread that waits for them, which can
+                # bring the whole process down; but where some never hear of the end, they are not waited for long.
+                found, deadline = error, time.monotonic() + _END_SECONDS
+        if not running or time.monotonic() > deadline:
             break
         time.sleep(_POLL_SECONDS)
+    if found is not None:
+        raise found
     if failures:
         raise _explain(failures[0], spec) from failures[0]
 
@@ -98,16 +114,18 @@ def _drain(board: Any) -> list[Note]:
     return notes
 
 
-def _relay(note: Note, attempt: Attempt, on_epoch: Callable[[Note], None]) -> None:
+def _relay(note: Note, attempt: Attempt, on_epoch: Callable[[Note], None]) -> EarthenwareError | None:
+    """Pass a note on; return the error where it tells of one."""
     kind = note["kind"]
     if kind == "error":
-        raise EarthenwareError(note["code"], note["message"], note["remedy"])
+        return EarthenwareError(note["code"], note["message"], note["remedy"])
     if kind == "log":
         attempt.log(note["message"])
-        return
+        return None
     attempt.progress(note["done"], note["total"], "chips")
     if kind == "epoch":
         on_epoch(note["row"])
+    return None
 
 
 def _explain(error: BaseException, spec: TrainSpec) -> EarthenwareError:
