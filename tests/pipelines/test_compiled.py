@@ -13,8 +13,8 @@ from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConf
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from earthenware import __version__
-from earthenware.cli._local import compiled_pipeline
 from earthenware.cli.specs import PIPELINES, flatten, load_spec, parameters
+from earthenware.kubeflow import compiled_pipeline
 from pipelines.__main__ import PIPELINES as SOURCES
 from pipelines.__main__ import compile_pipelines
 

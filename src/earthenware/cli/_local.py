@@ -16,10 +16,9 @@ from typing import Any
 from earthenware.cli._docker import Containers
 from earthenware.cli._render import Renderer
 from earthenware.errors import EarthenwareError
-from earthenware.kubeflow import compiled_pipeline
 from earthenware.steps import EVENTS_VARIABLE, step_process
 
-__all__ = ["compiled_pipeline", "run_local"]
+__all__ = ["run_local"]
 
 
 def run_local(
