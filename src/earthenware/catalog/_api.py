@@ -14,8 +14,6 @@ from earthenware.catalog._spec import Box, Interval
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import PROFILES, CatalogProfile, profile_for
 
-__all__ = ["StacApi"]
-
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10_000
 _RETRIES: Final = 4

@@ -7,8 +7,6 @@ from typing import Any
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 
-__all__ = ["is_file", "read_items"]
-
 
 def is_file(catalog: str) -> bool:
     """Return whether a catalog is a file of items rather than an API: everything but a web address without .json."""

@@ -20,19 +20,6 @@ from shapely.geometry.base import BaseGeometry
 from earthenware.catalog._item import BadItemError
 from earthenware.sensors import asset_for, href_signer
 
-__all__ = [
-    "GSD_M",
-    "Grid",
-    "HeaderOpener",
-    "grid_boxes",
-    "item_grid",
-    "read_header",
-    "target_area",
-    "to_degrees",
-    "to_grid_crs",
-    "transformer",
-]
-
 GSD_M: Final = 10.0
 _LARGEST_SIDE: Final = 50_000
 

@@ -10,8 +10,6 @@ from urllib.parse import urljoin, urlsplit
 
 from earthenware import storage
 
-__all__ = ["HostileLinkError", "absolute_href", "with_absolute_hrefs"]
-
 _REMOTE: Final = {"http", "https", "s3", "gs", "az", "abfs", "abfss", "oss", "swift", "ftp"}
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 

@@ -18,8 +18,6 @@ from earthenware.catalog._hrefs import HostileLinkError, with_absolute_hrefs
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import SCL_BAND, asset_for, has_asset, processing_baseline, sensor
 
-__all__ = ["BadItemError", "SceneItem", "read_item"]
-
 _MGRS: Final = re.compile(r"T?(\d{1,2})([C-HJ-NP-X])([A-HJ-NP-Z][A-HJ-NP-V])")
 Moment = datetime
 """The type, where a field has its name."""

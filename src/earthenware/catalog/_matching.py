@@ -13,8 +13,6 @@ from shapely.geometry.base import BaseGeometry
 from earthenware.catalog._grid import to_grid_crs
 from earthenware.catalog._item import SceneItem
 
-__all__ = ["boxes_of", "covering_items", "match_land_cover", "match_radar"]
-
 _ONE_PASS: Final = timedelta(minutes=15)  # slices of one pass follow each other within minutes
 _COVERED: Final = 0.9  # share of the ground that counts as covered: no further pass is added
 _LEAST: Final = 0.05  # share of the ground below which a pass is no match

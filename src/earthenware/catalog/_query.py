@@ -23,8 +23,6 @@ from earthenware.catalog._table import Scene, scenes_table
 from earthenware.errors import EarthenwareError
 from earthenware.steps import Attempt, Result, StepReport, run_step
 
-__all__ = ["QUERY_VERSION", "SCENES", "query"]
-
 QUERY_VERSION: Final = 1
 """Raised when the same catalog and spec would give another table."""
 

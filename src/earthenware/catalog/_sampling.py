@@ -11,8 +11,6 @@ from typing import Final
 
 from earthenware.catalog._item import SceneItem
 
-__all__ = ["deduplicate", "limit_scenes", "sample_site", "seeded_fraction"]
-
 _SAME_ACQUISITION: Final = timedelta(minutes=30)  # two passes over a place are more than 90 minutes apart
 _CLOUD_STEP: Final = 10.0  # percent; scenes within a step are equally clear and the seed decides
 _SEASONS: Final = 4

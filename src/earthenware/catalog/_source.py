@@ -16,8 +16,6 @@ from earthenware.catalog._item import BadItemError, SceneItem, read_item
 from earthenware.catalog._spec import Box, Interval
 from earthenware.sensors import PROFILES, CatalogProfile, sensor_of
 
-__all__ = ["ApiSource", "FileSource", "OnReject", "Source", "open_source"]
-
 OnReject = Callable[[str, str, str], None]
 """Called with the id, the reason code and the message of each item that cannot be used."""
 

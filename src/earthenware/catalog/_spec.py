@@ -12,8 +12,6 @@ from pydantic import Field, field_validator
 from earthenware.sensors import TIME_MATCHES
 from earthenware.steps import CommaList, Spec
 
-__all__ = ["Box", "Interval", "QuerySpec", "parse_bbox", "parse_interval"]
-
 Box = tuple[float, float, float, float]
 """West, south, east, north in degrees; west <= east."""
 

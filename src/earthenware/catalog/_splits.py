@@ -12,8 +12,6 @@ from shapely.geometry import box
 from earthenware.catalog._grid import Grid, to_degrees, transformer
 from earthenware.catalog._sampling import seeded_fraction
 
-__all__ = ["Bounds", "Place", "Splits", "block_of", "split_places"]
-
 _KM_PER_DEGREE: Final = 111.32
 _SAME_PLACE: Final = 0.2  # share of the smaller place's ground; tiles of one zone overlap by less than that
 

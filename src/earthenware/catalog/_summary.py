@@ -11,8 +11,6 @@ from earthenware.catalog._splits import Splits
 from earthenware.catalog._table import Scene
 from earthenware.sensors import CatalogProfile
 
-__all__ = ["summary"]
-
 _MOST_SITES = 30
 
 

@@ -13,8 +13,6 @@ from earthenware.catalog._grid import Grid
 from earthenware.catalog._item import SceneItem
 from earthenware.catalog._splits import Splits
 
-__all__ = ["Scene", "scenes_table"]
-
 _MOMENT = pa.timestamp("us", tz="UTC")
 _ITEMS = pa.list_(pa.struct([("id", pa.string()), ("datetime", _MOMENT), ("item", pa.string())]))
 _BOUNDS = pa.list_(pa.list_(pa.float64(), 4))

@@ -15,8 +15,6 @@ from earthenware.chips._format import PIXELS
 from earthenware.chips._layout import SensorLayout
 from earthenware.chips._mask import Mask
 
-__all__ = ["MASK", "PIXEL", "SHARD_BYTES", "create_arrays", "open_array", "shard_chips"]
-
 PIXEL = "pixels"
 MASK = "mask"
 SHARD_BYTES = 64 * 2**20

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["chip_digest", "combine", "row_digest"]
-
 _MODULUS = 2**256
 
 

@@ -14,8 +14,6 @@ from typing import Any
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "INDEX_FILE", "MIGRATIONS", "PIXELS", "STORE_FILE", "migrate", "read_document"]
-
 FORMAT = "earthenware-chips"
 FORMAT_VERSION = 1
 STORE_FILE = "store.json"

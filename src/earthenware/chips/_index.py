@@ -11,8 +11,6 @@ import shapely
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["column", "index_schema", "index_table", "with_geo_metadata"]
-
 _TIME = pa.timestamp("us", tz="UTC")
 _RADIOMETRY = (
     ("offset_declared", pa.int16()),

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from earthenware import sensors
 
-__all__ = ["NODATA", "SensorLayout", "layouts_of"]
-
 NODATA = -32768
 """The stored value of a pixel without a measurement."""
 

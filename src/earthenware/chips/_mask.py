@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-__all__ = ["UNUSABLE", "Mask"]
-
 
 class Mask(IntFlag):
     """Bit flags of a mask array; a pixel may carry several.

@@ -20,8 +20,6 @@ from earthenware.chips._mask import Mask
 from earthenware.chips._store import part_uri
 from earthenware.errors import EarthenwareError
 
-__all__ = ["ChipStore"]
-
 _REMEDY = "Remove the output and build it again; 'ChipStore.verify' lists every damaged part."
 
 

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from earthenware.chips._layout import SensorLayout
 from earthenware.chips._mask import UNUSABLE
 
-__all__ = ["Sums", "band_sums", "describe", "merge_sums"]
-
 Sums = dict[str, dict[str, list[int]]]
 """Sensor -> band -> [count, sum, sum of squares] of stored values."""
 

@@ -16,8 +16,6 @@ from earthenware.chips._layout import SensorLayout, layouts_of
 from earthenware.chips._statistics import describe, merge_sums
 from earthenware.errors import EarthenwareError
 
-__all__ = ["PartEntry", "merge_documents", "part_uri", "store_document", "write_store"]
-
 
 @dataclass(frozen=True)
 class PartEntry:

@@ -20,8 +20,6 @@ from earthenware.chips._layout import SensorLayout
 from earthenware.chips._mask import Mask
 from earthenware.chips._statistics import Sums, band_sums, merge_sums
 
-__all__ = ["ChipWriter", "PartSummary"]
-
 TRAINING_SPLIT = "train"
 
 

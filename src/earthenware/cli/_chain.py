@@ -9,8 +9,6 @@ from earthenware.cli.specs import PretrainSpec
 from earthenware.errors import EarthenwareError
 from earthenware.steps import DryRun, StepReport, dry_run
 
-__all__ = ["plan_pretrain"]
-
 
 def plan_pretrain(spec: PretrainSpec) -> Iterator[tuple[str, str]]:
     """Yield each step and a sentence that says what a run would do there; nothing is written."""

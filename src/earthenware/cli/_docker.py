@@ -24,8 +24,6 @@ from earthenware.cli import _keeper
 from earthenware.errors import EarthenwareError
 from earthenware.steps import EVENTS_VARIABLE
 
-__all__ = ["SCRATCH", "USER", "Containers", "environment", "find_image", "images", "prepare_root"]
-
 USER: Final = 10001
 """User and group id of the image, for steps that root starts; other users' steps run under their own ids."""
 SCRATCH: Final = "/scratch"

@@ -12,8 +12,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-__all__ = ["LABEL", "remove", "stop_all"]
-
 LABEL: Final = "earthenware.run"
 _GRACE_SECONDS: Final = 10
 

@@ -18,8 +18,6 @@ from earthenware.cli._render import Renderer
 from earthenware.errors import EarthenwareError
 from earthenware.steps import EVENTS_VARIABLE, step_process
 
-__all__ = ["run_local"]
-
 
 def run_local(
     pipeline: str,

@@ -13,8 +13,6 @@ import click
 from earthenware import __version__
 from earthenware.errors import EarthenwareError
 
-__all__ = ["EXIT_CODES", "cli", "exit_code", "main"]
-
 EXIT_CODES: Final = {
     0: "everything asked for is done",
     1: "an unexpected error; please report it",

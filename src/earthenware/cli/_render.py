@@ -18,8 +18,6 @@ from rich.text import Text
 
 from earthenware.steps import describe_seconds, render_line
 
-__all__ = ["EventReader", "Renderer"]
-
 _POLL_SECONDS: Final = 0.1
 _PLAIN_SECONDS: Final = 10.0
 

@@ -10,8 +10,6 @@ from earthenware.cli.specs import PretrainSpec, flatten, load_spec
 from earthenware.errors import EarthenwareError
 from earthenware.kubeflow import Connection, Schedule, mounted_token, parse_cron, parse_interval
 
-__all__ = ["checked_root", "cluster_arguments", "connection", "refuse_with_attach", "when"]
-
 
 def connection(options: dict[str, Any]) -> Connection:
     """Return where to connect; a file wins over the environment, which wins over a token mounted into this pod."""

@@ -12,8 +12,6 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps import describe_seconds, read_manifest
 
-__all__ = ["print_summary"]
-
 
 def print_summary(outputs: dict[str, str], seconds: dict[str, float], root: str, stream: IO[str]) -> None:
     """Print the report's summary table, the seconds of this run's steps, and three commands to try.

@@ -17,8 +17,6 @@ from earthenware.kubeflow import (
     show_profile,
 )
 
-__all__ = ["compile_"]
-
 _HELP: Final = """Write PIPELINE (such as 'pretrain') as Kubeflow runs it, with a profile applied to every step.
 
 A profile says in one place what the steps need of a cluster: image, CPU, memory, accelerators, nodes, secrets by

@@ -23,8 +23,6 @@ from earthenware.cli._submission import connection
 from earthenware.doctor import Check, Finding, Situation, environment, examine, plan
 from earthenware.kubeflow import load_profile
 
-__all__ = ["doctor"]
-
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
 

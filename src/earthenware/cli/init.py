@@ -10,8 +10,6 @@ import click
 from earthenware.cli.specs import PIPELINES, render_yaml
 from earthenware.errors import EarthenwareError
 
-__all__ = ["init"]
-
 
 @click.command(short_help="Write a commented spec to start from.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="pretrain.yaml")

@@ -16,8 +16,6 @@ from earthenware.cli._local import run_local
 from earthenware.cli.specs import PretrainSpec, flatten, load_spec
 from earthenware.kubeflow import compile_pipeline, compiled_pipeline, load_profile
 
-__all__ = ["run"]
-
 
 @click.command(short_help="Run a whole pipeline on this machine.")
 @click.argument("pipeline")

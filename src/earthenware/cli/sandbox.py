@@ -6,8 +6,6 @@ import click
 
 from earthenware.steps import EventLog, describe_seconds, override, parse_spec, step_process
 
-__all__ = ["sandbox"]
-
 
 @click.command(short_help="Make a small synthetic Earth: a catalog and its images.")
 @click.argument("folder", default="work/sandbox")

@@ -8,8 +8,6 @@ from earthenware import storage
 from earthenware.cli.store import find_steps
 from earthenware.errors import EarthenwareError
 
-__all__ = ["find_product", "search"]
-
 
 def find_product(uri: str) -> str:
     """Return the embedding product at ``uri``, or the newest one below it when it is a run's root.

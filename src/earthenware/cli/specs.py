@@ -18,8 +18,6 @@ from earthenware.steps import Spec, load_yaml, override, parse_spec
 from earthenware.training import TrainSpec
 from earthenware.validation import ValidateSpec
 
-__all__ = ["PIPELINES", "PretrainSpec", "flatten", "load_spec", "parameters", "render_yaml", "section_of"]
-
 
 class PretrainSpec(BaseModel):
     """From a catalog to a pretrained model, its evaluation and its embeddings."""

@@ -12,8 +12,6 @@ from earthenware import storage
 from earthenware.cli.specs import section_of
 from earthenware.steps import DryRun, Spec, StepReport, dry_run, load_yaml, override, parse_spec, step_process
 
-__all__ = ["build", "embed", "evaluate", "gate", "merge", "query", "report", "train", "validate"]
-
 _Command = Callable[..., None]
 
 

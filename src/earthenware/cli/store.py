@@ -13,8 +13,6 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps import Manifest, describe_seconds, holder_is_alive, read_manifest
 
-__all__ = ["StepState", "clean", "find_steps", "status"]
-
 
 @dataclass(frozen=True)
 class StepState:

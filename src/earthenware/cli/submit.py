@@ -29,8 +29,6 @@ from earthenware.kubeflow import (
 )
 from earthenware.kubeflow import submit as submit_order
 
-__all__ = ["submit"]
-
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 

@@ -22,8 +22,6 @@ from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
 from earthenware.steps import Attempt, Result, StepReport, process_pool, run_step
 
-__all__ = ["ALGORITHM_VERSION", "build", "no_chips", "summarise", "warn_of_offsets"]
-
 ALGORITHM_VERSION: Final = 1
 """Raised when the same scenes and spec give other chips."""
 

@@ -34,8 +34,6 @@ from earthenware.sensors import (
     sensor,
 )
 
-__all__ = ["Cube", "Radiometry", "SceneReader"]
-
 _SATURATED_DN = 65535
 """ESA's value for a saturated pixel of Sentinel-2."""
 _SAMPLE = 1024

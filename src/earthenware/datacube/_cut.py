@@ -18,8 +18,6 @@ from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import LAND_COVER, S2, WORLD_COVER_CLASSES
 
-__all__ = ["STRIP_PIXELS", "ChipBlock", "Tally", "cut_scene"]
-
 STRIP_PIXELS = 6 * 2**20
 """Pixels of a scene that are held at once; with four files read side by side a process then peaks at 0.9 GB."""
 

@@ -6,8 +6,6 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["gdal_options"]
-
 
 def gdal_options(*, retries: int, timeout: int) -> dict[str, Any]:
     """Return GDAL's configuration for reading Cloud-Optimized GeoTIFFs.

@@ -12,8 +12,6 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-__all__ = ["ChipPlaces", "Grid", "chip_places", "footprints", "touching", "window_sums"]
-
 
 @dataclass(frozen=True)
 class Grid:

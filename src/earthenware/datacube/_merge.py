@@ -13,8 +13,6 @@ from earthenware.datacube._spec import MergeSpec
 from earthenware.errors import EarthenwareError
 from earthenware.steps import Attempt, Manifest, Result, StepReport, read_manifest, run_step
 
-__all__ = ["ALGORITHM_VERSION", "merge"]
-
 ALGORITHM_VERSION: Final = 1
 
 

@@ -24,8 +24,6 @@ from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
 from earthenware.steps import Reject
 
-__all__ = ["BuiltPart", "PartTask", "build_part"]
-
 _SCENE_ERRORS = frozenset(
     {
         "BAD_SCENE",

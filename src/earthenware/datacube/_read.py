@@ -20,8 +20,6 @@ from earthenware import storage
 from earthenware.datacube._grid import Grid
 from earthenware.errors import EarthenwareError
 
-__all__ = ["read_band"]
-
 Accept = Callable[[NDArray[Any]], NDArray[np.bool_]]
 
 _ALIGNED = 1e-3

@@ -16,8 +16,6 @@ from earthenware.datacube._grid import Grid
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import LAND_COVER
 
-__all__ = ["Scene", "SceneRow", "chosen_sensors", "group_scenes", "parse_scene", "read_scene_table", "shard_rows"]
-
 SCENES_FILE = "scenes.parquet"
 _COLUMNS = ("id", "site", "datetime", "split", "crs", "transform", "height", "width")
 

@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 from earthenware.sensors import DEM, LAND_COVER, S1, S2
 from earthenware.steps import CommaList, Spec
 
-__all__ = ["BuildSpec", "MergeSpec"]
-
 _RUNTIME: dict[str, Any] = {"runtime": True}
 
 

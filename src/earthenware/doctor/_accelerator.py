@@ -11,8 +11,6 @@ from typing import Any, Final
 from earthenware.doctor._finding import Verdict, ok, skipped, warning
 from earthenware.doctor._packages import torch_build
 
-__all__ = ["check_accelerator", "describe_gpus"]
-
 _DRIVER: Final = Path("/proc/driver/nvidia/version")
 # Asked in a process of its own: a broken driver can hang or end the process that touches it.
 _ASK: Final = """

@@ -9,8 +9,6 @@ from earthenware.doctor._finding import Verdict, failed, ok
 from earthenware.doctor._http import reason
 from earthenware.errors import EarthenwareError
 
-__all__ = ["check_catalog"]
-
 _ADDRESS = "Check the address, the network and proxies (HTTPS_PROXY)."
 _ROOT = "Give the root URL of a STAC API, or an ItemCollection file, whose name ends in .json or .geojson."
 

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["cpu_limit", "memory_limit"]
-
 _MOUNT: Final = Path("/sys/fs/cgroup")
 _UNLIMITED: Final = 2**60
 """Bytes from which on version 1 of control groups means: no limit."""

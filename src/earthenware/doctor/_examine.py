@@ -14,8 +14,6 @@ from earthenware import storage
 from earthenware.doctor._finding import Check, Finding, Verdict, failed, skipped
 from earthenware.errors import EarthenwareError
 
-__all__ = ["environment", "examine"]
-
 _CLEAN_UP_SECONDS: Final = 20.0
 """How long the removal of what a check wrote is waited for, after the check itself was given up."""
 _SHORTEST_SECRET: Final = 4

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Check", "Finding", "State", "Verdict", "failed", "ok", "skipped", "warning"]
-
 State = Literal["ok", "warning", "failed", "skipped"]
 
 

@@ -13,8 +13,6 @@ import requests  # type: ignore[import-untyped]  # its stubs are a package of th
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 
-__all__ = ["Answer", "ask", "reason"]
-
 _CAUSE: Final = re.compile(
     r"connection refused|timed out|connection reset|certificate verify failed[^)\\'\"]*|network is unreachable"
     r"|no route to host|wrong version number|remote end closed connection",

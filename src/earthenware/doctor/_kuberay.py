@@ -8,8 +8,6 @@ from earthenware.doctor._finding import Verdict, failed, ok, warning
 from earthenware.doctor._kubernetes import Cluster
 from earthenware.errors import EarthenwareError
 
-__all__ = ["check_kuberay"]
-
 _INSTALL: Final = "Let the cluster's administrator install the KubeRay operator, version 1.6 or later, with its CRDs."
 _SCHEMA: Final = "io.ray.v1.RayJob"
 _FIELDS: Final = ("preRunningDeadlineSeconds", "deletionStrategy.deletionRules", "rayClusterSpec.authOptions")

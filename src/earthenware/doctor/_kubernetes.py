@@ -13,8 +13,6 @@ from earthenware.doctor._http import reason
 from earthenware.doctor._where import SERVICE_ACCOUNT, in_cluster
 from earthenware.errors import EarthenwareError
 
-__all__ = ["Cluster", "check_cluster", "connect_cluster"]
-
 _OLDEST, _NEWEST = 31, 35
 """Minor releases of Kubernetes 1 that the objects are validated against."""
 _JSON: Final = "application/json"

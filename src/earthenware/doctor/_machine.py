@@ -14,8 +14,6 @@ from earthenware import storage
 from earthenware.doctor._cgroup import cpu_limit, memory_limit
 from earthenware.doctor._finding import Verdict, failed, ok, warning
 
-__all__ = ["check_cpu", "check_disk", "check_memory", "check_shared_memory", "check_temporary"]
-
 _GIB: Final = 2**30
 _SHM: Final = Path("/dev/shm")
 # The demo, a small run, was measured at 4.6 GB of memory; Ray wants 0.1 GiB of shared memory beside the loaders' own.

@@ -16,8 +16,6 @@ from earthenware.doctor._http import Answer, ask
 from earthenware.doctor._where import is_hidden
 from earthenware.tracking import OFF, shown
 
-__all__ = ["mlflow_checks"]
-
 _SQLITE: Final = "sqlite:///"
 _REACH: Final = "Start the server, or correct MLFLOW_TRACKING_URI; train.tracking_uri = off goes without."
 _LOGIN: Final = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN) to valid ones."

@@ -9,8 +9,6 @@ from earthenware.doctor._finding import Verdict, failed, ok, skipped, warning
 from earthenware.doctor._kubernetes import Cluster
 from earthenware.errors import EarthenwareError
 
-__all__ = ["check_nodes", "check_secrets"]
-
 _NAMES_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Asks for an object without what is in it: what a Secret holds is none of our business."""
 

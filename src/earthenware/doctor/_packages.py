@@ -13,8 +13,6 @@ from typing import Any, Final
 from earthenware import __version__
 from earthenware.doctor._finding import Verdict, failed, ok, skipped, warning
 
-__all__ = ["check_packages", "check_python", "check_tested", "check_torch", "pinned_versions", "torch_build"]
-
 _IMPORTABLE: Final = (
     "great_expectations",
     "kfp",

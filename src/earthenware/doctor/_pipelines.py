@@ -12,8 +12,6 @@ from earthenware.doctor._where import is_hidden
 from earthenware.errors import EarthenwareError
 from earthenware.kubeflow import Connection, Profile, compile_pipeline
 
-__all__ = ["check_compiled", "kubeflow_checks"]
-
 LEAST: Final = (2, 17)
 """Release of Kubeflow Pipelines that the compiled pipelines need."""
 _ROOT: Final = "Give the root of Kubeflow Pipelines, such as https://HOST/pipeline, by --host or KFP_HOST."

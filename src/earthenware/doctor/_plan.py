@@ -24,8 +24,6 @@ from earthenware.doctor._where import in_cluster, is_hidden
 from earthenware.errors import EarthenwareError
 from earthenware.tracking import resolve_uri
 
-__all__ = ["plan"]
-
 
 def plan(situation: Situation, pipeline: str = "pretrain") -> list[Check]:
     """Return the checks that a situation calls for, in the order in which they are shown.

@@ -9,8 +9,6 @@ from earthenware.doctor._kubernetes import Cluster
 from earthenware.errors import EarthenwareError
 from earthenware.launch import PERMISSIONS
 
-__all__ = ["check_rights"]
-
 
 def check_rights(cluster: Cluster, service_account: str, namespace: str) -> Verdict:
     """Ask for each thing that the launcher does whether the steps' service account may do it.

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from earthenware.kubeflow import Connection, Profile, RaySection, StepSettings
 
-__all__ = ["Situation"]
-
 
 @dataclass(frozen=True)
 class Situation:

@@ -14,8 +14,6 @@ from earthenware.doctor._examine import environment
 from earthenware.doctor._finding import Check, Verdict, failed, ok
 from earthenware.errors import EarthenwareError
 
-__all__ = ["LARGE_BYTES", "store_checks"]
-
 LARGE_BYTES: Final = 12 * 2**20
 """Size of the object that is stored in parts; the client cuts at 5 MiB."""
 _NAME: Final = "earthenware-doctor-"

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from earthenware.inference import ChipEmbeddings, Package
 
-__all__ = ["ALGORITHM_VERSION", "embed"]
-
 ALGORITHM_VERSION = 1
 ROWS_FILE = "rows.parquet"
 

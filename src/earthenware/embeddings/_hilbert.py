@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ORDER", "hilbert_index", "hilbert_order"]
-
 ORDER = 24
 """Bits per axis over the globe: cells of 360 / 2**24 degrees, about 2 m, far below a chip."""
 

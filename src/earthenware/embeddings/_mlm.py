@@ -7,8 +7,6 @@ from typing import Any
 from earthenware import storage
 from earthenware.embeddings._stac import MODEL_FILE, STAC_VERSION, ProductFacts, instant
 
-__all__ = ["model_item"]
-
 _MLM = "https://stac-extensions.github.io/mlm/v1.5.2/schema.json"
 # MLM wants the bands described: STAC 1.1 has a field for it, but not where MLM 1.5.2 looks.
 _RASTER = "https://stac-extensions.github.io/raster/v1.1.0/schema.json"

@@ -17,8 +17,6 @@ from earthenware.steps import read_manifest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Product"]
-
 _REMEDY = "Run 'earthenware embed' again into a new output."
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from earthenware.inference import ChipEmbeddings
 
-__all__ = ["product_rows"]
-
 
 def product_rows(
     store: ChipStore,

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["EMBEDDINGS_FILE", "REQUIRED", "geo_metadata", "product_schema"]
-
 EMBEDDINGS_FILE = "embeddings.parquet"
 
 REQUIRED = (

@@ -17,8 +17,6 @@ from earthenware.embeddings._product import Product
 from earthenware.errors import EarthenwareError
 from earthenware.metrics import nearest_neighbours
 
-__all__ = ["Match", "SearchResult", "search"]
-
 EARTH_RADIUS_KM = 6371.0088
 """Mean radius of the Earth (IUGG)."""
 

@@ -8,8 +8,6 @@ from pydantic import Field
 
 from earthenware.steps import CommaList, Spec
 
-__all__ = ["EmbedSpec"]
-
 
 class EmbedSpec(Spec):
     """How to turn the chips of a store into an embedding product."""

@@ -16,18 +16,6 @@ from urllib.parse import urlsplit
 from earthenware import __version__, storage
 from earthenware.embeddings._schema import EMBEDDINGS_FILE
 
-__all__ = [
-    "COLLECTION_FILE",
-    "ITEM_FILE",
-    "MODEL_FILE",
-    "STAC_VERSION",
-    "ProductFacts",
-    "collection",
-    "footer",
-    "instant",
-    "item",
-]
-
 COLLECTION_FILE = "collection.json"
 ITEM_FILE = "item.json"
 MODEL_FILE = "model.json"

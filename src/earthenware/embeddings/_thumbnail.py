@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["encode_jpeg", "true_colour"]
-
 GREY = 128
 """What stands where nothing was measured."""
 

@@ -11,8 +11,6 @@ from earthenware.embeddings._schema import geo_metadata
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["write_product"]
-
 
 def write_product(
     path: Path,

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from earthenware.evaluation._html import escape, number
 
-__all__ = ["Dot", "DotRow", "dot_chart", "line_chart", "ticks"]
-
 WIDTH = 460
 
 

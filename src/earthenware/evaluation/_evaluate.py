@@ -24,8 +24,6 @@ from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_st
 if TYPE_CHECKING:
     from earthenware.inference import Package
 
-__all__ = ["ALGORITHM_VERSION", "METRICS_FILE", "PICTURE_SCALE", "evaluate"]
-
 ALGORITHM_VERSION = 1
 METRICS_FILE = "metrics.json"
 PICTURE_SCALE = 3

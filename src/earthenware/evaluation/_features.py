@@ -15,8 +15,6 @@ from earthenware.metrics import band_statistics
 if TYPE_CHECKING:
     from earthenware.inference import Package
 
-__all__ = ["encoder_features", "statistics_features", "untrained"]
-
 
 def untrained(package: Package, seed: int) -> Package:
     """Return the package with the weights that its architecture starts from."""

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
-__all__ = ["data_uri", "document", "escape", "figure", "image", "number", "section", "table"]
-
 STYLE: Final = """
 :root{--paper:#fbfaf6;--card:#fff;--ink:#20251f;--soft:#5d665e;--line:#dcd9cf;--a:#b0502a;--b:#17707b;--c:#7d8279;
 --warn:#8a5a00;color-scheme:light dark}

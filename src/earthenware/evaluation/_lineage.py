@@ -10,8 +10,6 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps import Manifest, read_manifest
 
-__all__ = ["Lineage", "StepRecord", "trace"]
-
 ORDER = ("query", "build", "merge", "validate", "train", "evaluate", "embed")
 
 

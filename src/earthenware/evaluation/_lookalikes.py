@@ -12,8 +12,6 @@ from earthenware.evaluation._product import ProductView
 from earthenware.metrics import nearest_neighbours
 from earthenware.sensors import S2
 
-__all__ = ["lookalikes"]
-
 NEIGHBOURS = 5
 
 

@@ -12,8 +12,6 @@ from earthenware.evaluation._html import escape, figure, number
 from earthenware.evaluation._pictures import Picture
 from earthenware.evaluation._product import ProductView
 
-__all__ = ["cube_colours", "embedding_maps", "overview_map", "variance_sentence"]
-
 WIDTH = 460.0
 
 

@@ -21,8 +21,6 @@ from earthenware.evaluation._pictures import (
 )
 from earthenware.sensors import DEM, S1, S2
 
-__all__ = ["Cube", "choose_cubes", "cube_views"]
-
 WIDEST = 10
 """At most so many chips along an edge: a picture of more shows nothing more."""
 

@@ -8,8 +8,6 @@ from typing import Any
 from earthenware.evaluation import _findings
 from earthenware.evaluation._html import document, escape, figure, image, section
 
-__all__ = ["evaluation_page"]
-
 SHOWN = 3
 
 

@@ -21,8 +21,6 @@ from earthenware.evaluation._pictures import (
 )
 from earthenware.sensors import DEM, S1, S2
 
-__all__ = ["VIEWS", "reconstruction_panel", "views_of"]
-
 VIEWS = ("true colour", "radar VH", "elevation")
 """What the rows of a panel show, where the sensors are there."""
 

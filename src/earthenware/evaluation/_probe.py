@@ -17,8 +17,6 @@ from earthenware.metrics import (
     score_interval,
 )
 
-__all__ = ["FEATURES", "PROBES", "run_probes", "why_not"]
-
 FEATURES = ("trained", "untrained", "band_statistics")
 """The encoder; the same architecture with its first weights; mean and deviation of every band."""
 PROBES = ("linear", "knn")

@@ -15,8 +15,6 @@ from earthenware.metrics import components_to_rgb, principal_components
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ProductView", "read_product"]
-
 FIT_ROWS = 20_000
 """Principal components of more rows than this are fitted on a sample of so many."""
 

@@ -17,8 +17,6 @@ from earthenware.metrics import SquaredErrors, bilinear_inpainting
 if TYPE_CHECKING:
     from earthenware.inference import Package
 
-__all__ = ["METHODS", "Reconstruction", "measure_reconstruction"]
-
 METHODS = ("model", "bilinear", "mean")
 """The model; bilinear inpainting of each band from its own visible pixels; the mean of the training pixels."""
 

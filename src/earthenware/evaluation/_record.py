@@ -12,8 +12,6 @@ from earthenware.steps import Attempt, Manifest, StepReport
 if TYPE_CHECKING:
     from earthenware.tracking import Run
 
-__all__ = ["record_manifest", "record_results"]
-
 
 def _run_of(model: Manifest) -> Run | None:
     """Return the run that trained a model, None where training was not tracked."""

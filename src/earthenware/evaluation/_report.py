@@ -23,8 +23,6 @@ from earthenware.evaluation._spec import ReportSpec
 from earthenware.evaluation._summary import markdown, seconds_text, summary_rows
 from earthenware.steps import Attempt, Result, StepReport, run_step
 
-__all__ = ["ALGORITHM_VERSION", "report"]
-
 ALGORITHM_VERSION = 1
 LARGEST = 950_000
 """Bytes of a page that still goes through a mail or a Kubeflow UI without trouble."""

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
 
-__all__ = ["LabelledChips", "draw", "held_out_chips", "labelled_chips"]
-
 HELD_OUT = "validation"
 
 

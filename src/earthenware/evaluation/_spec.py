@@ -8,8 +8,6 @@ from pydantic import Field
 
 from earthenware.steps import Spec
 
-__all__ = ["EvaluateSpec", "ReportSpec"]
-
 
 class EvaluateSpec(Spec):
     """How to measure a pretrained model."""

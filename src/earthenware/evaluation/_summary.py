@@ -13,8 +13,6 @@ from earthenware.evaluation._html import number
 from earthenware.evaluation._lineage import Lineage
 from earthenware.steps import describe_seconds
 
-__all__ = ["markdown", "seconds_text", "summary_rows"]
-
 
 def summary_rows(store: ChipStore, lineage: Lineage, found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return names and values for a person, in the order of the steps."""

@@ -13,8 +13,6 @@ from earthenware.chips import ChipStore
 from earthenware.inference._info import PackageInfo
 from earthenware.models import CubeBatch
 
-__all__ = ["chips_to_batch", "iterate_batches"]
-
 
 def chips_to_batch(store: ChipStore, indices: Sequence[int] | NDArray[np.int64], info: PackageInfo) -> CubeBatch:
     """Read chips, normalise their bands and say which pixels count.

@@ -6,8 +6,6 @@ import torch
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["resolve_device"]
-
 
 def resolve_device(name: str) -> torch.device:
     """Return the device of this name.

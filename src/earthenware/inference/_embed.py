@@ -16,8 +16,6 @@ from earthenware.inference._masks import chip_masks
 from earthenware.inference._package import Package
 from earthenware.inference._session import require_fit, working_model
 
-__all__ = ["ChipEmbeddings", "embed_chips"]
-
 
 @dataclass(frozen=True)
 class ChipEmbeddings:

@@ -15,8 +15,6 @@ from earthenware.chips import ChipStore, Mask
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import DEM, PRETRAIN_SENSORS, S1, S2, sensor
 
-__all__ = ["DEFAULT_IGNORE", "Normalization", "PackageInfo"]
-
 DEFAULT_IGNORE: Final[Mapping[str, Mask]] = {
     S2.id: Mask.NODATA | Mask.CLOUD | Mask.SHADOW | Mask.SATURATED,
     S1.id: Mask.NODATA,

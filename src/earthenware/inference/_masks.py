@@ -10,8 +10,6 @@ from torch import Tensor
 
 from earthenware.models import mask_from_noise
 
-__all__ = ["chip_masks"]
-
 
 def chip_masks(chip_ids: Sequence[str], token_valid: Tensor, ratio: float, seed: int = 0) -> Tensor:
     """Draw the mask of each chip from its id.

@@ -16,8 +16,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.inference._info import PackageInfo
 from earthenware.models import MAEConfig, MaskedAutoencoder
 
-__all__ = ["PACKAGE_FORMAT", "PACKAGE_FORMAT_VERSION", "Package", "load_package", "save_package"]
-
 PACKAGE_FORMAT: Final = "earthenware-model"
 PACKAGE_FORMAT_VERSION: Final = 1
 DOCUMENT_FILE: Final = "model.json"

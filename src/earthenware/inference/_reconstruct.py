@@ -19,8 +19,6 @@ from earthenware.inference._package import Package
 from earthenware.inference._session import require_fit, working_model
 from earthenware.models import MAEConfig
 
-__all__ = ["ChipReconstructions", "iterate_reconstructions", "reconstruct_chips"]
-
 
 @dataclass(frozen=True)
 class ChipReconstructions:

@@ -12,8 +12,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.inference._package import Package
 from earthenware.models import MaskedAutoencoder
 
-__all__ = ["require_fit", "working_model"]
-
 
 @contextmanager
 def working_model(model: MaskedAutoencoder, device: torch.device) -> Iterator[tuple[MaskedAutoencoder, torch.device]]:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import kfp
     import kfp_server_api
 
-__all__ = ["KubeflowClient", "connect"]
-
 _SECONDS: Final = (10, 60)
 """Time to connect, and time without a byte of the answer (seconds)."""
 _NO_NAMESPACE: Final = "-"

@@ -15,8 +15,6 @@ from earthenware.kubeflow._executors import edit_container, kubernetes_config, r
 from earthenware.kubeflow._packages import compiled_pipeline
 from earthenware.kubeflow._profile import Profile, wrong_image
 
-__all__ = ["CompiledPipeline", "compile_pipeline"]
-
 _PLATFORM = "kubernetes"
 
 

@@ -11,8 +11,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["MOUNTED_TOKEN", "Connection", "clean_host", "mounted_token"]
-
 MOUNTED_TOKEN: Final = Path("/var/run/secrets/kubeflow/pipelines/token")
 """Where Kubeflow projects a service account's token for its pipelines into a pod."""
 

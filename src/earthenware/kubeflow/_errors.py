@@ -14,8 +14,6 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.kubeflow._connection import Connection
 
-__all__ = ["STARTING", "TRANSIENT", "explain_network", "explain_status", "not_kubeflow"]
-
 STARTING: Final = "start the run"
 """What the request that starts a run is for; it must not be sent twice."""
 

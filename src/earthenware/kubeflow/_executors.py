@@ -10,8 +10,6 @@ from earthenware.kubeflow._steps import Retries, StepSettings
 from earthenware.launch import SETTINGS_VARIABLE, Resources, SecretEnv
 from earthenware.steps import canonical_json
 
-__all__ = ["QUEUE_LABEL", "SCRATCH", "edit_container", "kubernetes_config", "retry_policy"]
-
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 SCRATCH: Final = "/scratch"
 """Where the image expects its one writable folder: TMPDIR and HOME point there."""

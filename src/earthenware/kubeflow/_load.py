@@ -16,8 +16,6 @@ from earthenware.kubeflow._steps import merge
 from earthenware.kubeflow._wrong import describe
 from earthenware.steps import load_yaml
 
-__all__ = ["load_profile", "profile_file", "shipped_profiles"]
-
 _FOLDER: Final = Path(__file__).resolve().parent / "profiles"
 _REMEDY: Final = "'earthenware compile --profile cluster-cpu --show-profile' shows every field; docs/profiles.md too."
 _LONGEST_CHAIN: Final = 8

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from earthenware.kubeflow._compile import CompiledPipeline
 
-__all__ = ["manifests"]
-
 
 def manifests(compiled: CompiledPipeline, namespace: str = "") -> str:
     """Return a ``Pipeline`` and a ``PipelineVersion`` of ``pipelines.kubeflow.org/v2beta1`` as YAML.

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Step", "attempts", "node_id", "pods", "steps_of"]
-
 _MOST_ATTEMPTS: Final = 100
 _MOST_ITERATIONS: Final = 1000
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["compiled_pipeline"]
-
 
 def compiled_pipeline(name: str) -> Path:
     """Return the path of a pipeline's compiled YAML: inside the installed package, or in the checkout.

@@ -10,8 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from earthenware.kubeflow._steps import Frozen, StepSettings, merge
 from earthenware.launch import DnsName, RayJobSettings, Resources, Toleration
 
-__all__ = ["RAY_STEPS", "Profile", "wrong_image"]
-
 RAY_STEPS: Final = ("train",)
 """Steps that hand their work to a RayJob where the profile gives them one."""
 

@@ -9,8 +9,6 @@ from typing import Any, Final
 from earthenware.kubeflow._nodes import Step, attempts
 from earthenware.steps import describe_seconds
 
-__all__ = ["ENDED", "StepOutcome", "change", "child_nodes", "clock", "heartbeat", "outcomes"]
-
 ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
 _LEFT_OUT: Final = (None, "RUNTIME_STATE_UNSPECIFIED")
 """State of a node that Argo left out, because one before it failed."""

@@ -8,8 +8,6 @@ from typing import Final
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["Schedule", "parse_cron", "parse_interval"]
-
 _MONTHS: Final = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS: Final = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _FIELDS: Final[tuple[tuple[str, int, int, list[str]], ...]] = (

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["find_secret", "looks_secret"]
-
 _NAME: Final = re.compile(
     r"SECRET|PASSW|TOKEN|CREDENTIAL|COOKIE|PRIVATE|API_?KEY|ACCESS_?KEY|SIGNING|(^|_)(KEY|PWD|AUTH|SAS)$", re.IGNORECASE
 )

@@ -13,8 +13,6 @@ from pydantic import BaseModel
 from earthenware.kubeflow._profile import Profile
 from earthenware.kubeflow._steps import RaySection, StepSettings
 
-__all__ = ["show_profile"]
-
 _WIDTH: Final = 116
 _SECTIONS: Final = frozenset({"name", "base", "defaults", "steps"})
 

@@ -10,18 +10,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from earthenware.kubeflow._secrets import looks_secret
 from earthenware.launch import DnsName, Quantity, Resources, SecretEnv, Toleration
 
-__all__ = [
-    "Frozen",
-    "LabelKey",
-    "LabelValue",
-    "RaySection",
-    "Retries",
-    "Security",
-    "StepSettings",
-    "Variable",
-    "merge",
-]
-
 
 class Frozen(BaseModel):
     """A part of a profile."""

@@ -14,8 +14,6 @@ from earthenware.kubeflow._compile import CompiledPipeline
 from earthenware.kubeflow._errors import STARTING
 from earthenware.kubeflow._recurring import Schedule
 
-__all__ = ["Order", "Submission", "submit"]
-
 _EQUALS: Final = 1
 _PAGE: Final = 100
 

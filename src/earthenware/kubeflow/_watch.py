@@ -16,8 +16,6 @@ from earthenware.kubeflow._nodes import Step, pods, steps_of
 from earthenware.kubeflow._progress import ENDED, StepOutcome, change, child_nodes, clock, heartbeat, outcomes
 from earthenware.steps import describe_seconds
 
-__all__ = ["RunOutcome", "watch"]
-
 _TAIL: Final = 20
 """Lines of a failed step's log that are shown."""
 _MOST_PODS: Final = 16

@@ -11,8 +11,6 @@ from pydantic import BaseModel, ValidationError
 from earthenware.kubeflow._steps import LabelKey, LabelValue, Variable
 from earthenware.launch import DnsName, Quantity
 
-__all__ = ["describe"]
-
 _HIDDEN = {"secrets", "environment", "labels", "annotations"}
 """Fields below which a wrong value is not repeated."""
 _PATTERNS: Final = {

@@ -14,8 +14,6 @@ from typing import Any, Final, TypeVar
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 
-__all__ = ["Cluster", "Pace", "RefusedError"]
-
 T = TypeVar("T")
 
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")

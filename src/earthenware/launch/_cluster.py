@@ -12,8 +12,6 @@ from earthenware.launch._api import Cluster, RefusedError
 from earthenware.launch._objects import MANAGER, OUTPUT
 from earthenware.launch._settings import RayJobSettings
 
-__all__ = ["RayJob"]
-
 _GROUP: Final = "ray.io"
 _VERSION: Final = "v1"
 _PLURAL: Final = "rayjobs"

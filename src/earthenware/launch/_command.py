@@ -11,8 +11,6 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps import Spec
 
-__all__ = ["as_entrypoint", "step_command"]
-
 _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 
 

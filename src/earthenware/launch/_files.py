@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from pyarrow.fs import FileSelector, FileSystemHandler, PyFileSystem, S3FileSystem
 
-__all__ = ["NoFolders", "shared_files"]
-
 
 def shared_files() -> Any:
     """Return pyarrow's file system for the store that the environment names.

@@ -18,8 +18,6 @@ from typing import Final
 
 import psutil
 
-__all__ = ["RAY_SETTINGS", "existing_ray", "local_ray"]
-
 # Ray appends some 65 characters for its sockets, and a Unix socket's path may have 107.
 _LONGEST_FOLDER = 40
 _FOLDER = re.compile(r"^ew-ray-(\d+)-")

@@ -18,8 +18,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.launch._api import Cluster, RefusedError
 from earthenware.launch._pods import SUBMITTER
 
-__all__ = ["LogCopy", "LogFollower"]
-
 _STAMP: Final = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?")
 _LAST_TRIES: Final = 5
 _LAG: Final = 60

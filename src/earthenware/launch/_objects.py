@@ -15,8 +15,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.launch._pods import head_group, submitter_template, worker_group
 from earthenware.launch._settings import RayJobSettings
 
-__all__ = ["LONGEST_NAME", "MANAGER", "OUTPUT", "Launch", "Owner", "job_name", "passed_on", "ray_job"]
-
 MANAGER: Final = "earthenware"
 OUTPUT: Final = "earthenware.github.io/output"
 """Annotation that says what a job makes."""

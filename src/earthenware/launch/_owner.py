@@ -8,8 +8,6 @@ from typing import Any, Final
 from earthenware.launch._api import Cluster, RefusedError
 from earthenware.launch._objects import Owner
 
-__all__ = ["owner_and_run"]
-
 _RUN_LABELS: Final = ("pipeline/runid", "workflows.argoproj.io/workflow")
 """Labels by which Kubeflow and Argo mark the pods of one run."""
 

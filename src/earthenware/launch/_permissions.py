@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["PERMISSIONS"]
-
 PERMISSIONS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("ray.io", "rayjobs", ("create", "delete", "get")),
     ("", "pods", ("get", "list")),

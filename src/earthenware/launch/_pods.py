@@ -9,8 +9,6 @@ from typing import Any, Final
 from earthenware.launch._local import RAY_SETTINGS
 from earthenware.launch._settings import RayJobSettings, Resources, Toleration
 
-__all__ = ["SUBMITTER", "head_group", "submitter_template", "worker_group"]
-
 SUBMITTER: Final = "ray-job-submitter"
 """Name of the submitter's container, whose log is the job's."""
 

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["SETTINGS_VARIABLE", "RayJobSettings", "Resources", "SecretEnv", "Toleration", "ray_job_settings"]
-
 SETTINGS_VARIABLE: Final = "EARTHENWARE_RAY_JOB"
 """Holds :class:`RayJobSettings` as JSON; ``earthenware compile`` sets it on the steps that a profile gives a RayJob."""
 

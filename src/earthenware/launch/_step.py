@@ -20,8 +20,6 @@ from earthenware.launch._owner import owner_and_run
 from earthenware.launch._settings import RayJobSettings
 from earthenware.steps import DryRun, EventLog, Manifest, Plan, StepReport, dry_run, is_dry_run, read_manifest
 
-__all__ = ["run_as_ray_job"]
-
 
 def run_as_ray_job(
     settings: RayJobSettings,

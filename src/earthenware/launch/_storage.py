@@ -11,8 +11,6 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.launch._local import existing_ray
 
-__all__ = ["ray_storage"]
-
 
 @contextlib.contextmanager
 def ray_storage(output: str, attempt: str, scratch: Path) -> Iterator[dict[str, Any]]:

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from earthenware.metrics._neighbours import unit_vectors
 
-__all__ = ["CollapseDiagnostics", "collapse_diagnostics"]
-
 LEAST_RANK = 3.0
 """Fewer effective directions than this cannot hold what differs between places."""
 HIGHEST_COSINE = 0.995

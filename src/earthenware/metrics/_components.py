@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["components_to_rgb", "principal_components"]
-
 
 def principal_components(features: NDArray[Any], count: int = 3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Project features on their directions of largest variance.

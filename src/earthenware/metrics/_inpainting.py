@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bilinear_inpainting"]
-
 
 @lru_cache(maxsize=4)
 def _laplacian(height: int, width: int) -> Any:

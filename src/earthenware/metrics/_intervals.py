@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from earthenware.metrics._scores import SCORES, confusion_matrix
 
-__all__ = ["Interval", "paired_difference", "score_interval"]
-
 LEVEL = 0.95
 RESAMPLES = 2000
 

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest_neighbours"]
-
 BLOCK = 2**22  # products held at once: 32 MiB of float64
 SLACK = 1e-10  # far above the rounding of a product of unit vectors, far below any difference that matters
 

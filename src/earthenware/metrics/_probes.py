@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from earthenware.metrics._neighbours import nearest_neighbours
 from earthenware.metrics._scores import classification_scores
 
-__all__ = ["PENALTIES", "knn_probe", "linear_probe", "standardise"]
-
 PENALTIES: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
 """Inverse strengths of the L2 penalty among which the linear probe chooses."""
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SquaredErrors", "masked_mean_squared_error", "patches_to_pixels"]
-
 
 def patches_to_pixels(patches: NDArray[Any], patch_size: int) -> NDArray[Any]:
     """Repeat one value per patch over the patch's pixels.

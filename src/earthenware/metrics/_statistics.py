@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["band_statistics"]
-
 
 def band_statistics(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Mean and standard deviation of every band over its valid pixels.

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
-__all__ = ["CUBE_GROUPS", "PRESETS", "BandGroup", "MAEConfig"]
-
 
 @dataclass(frozen=True)
 class BandGroup:

@@ -9,8 +9,6 @@ from earthenware.models._config import MAEConfig
 from earthenware.models._tokenizer import TokenEncoding
 from earthenware.models._transformer import Transformer
 
-__all__ = ["Decoder"]
-
 
 class Decoder(nn.Module):
     """A small transformer over visible tokens and mask tokens with one linear head per band group."""

@@ -8,15 +8,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-__all__ = [
-    "PLACE_FEATURES",
-    "TIME_FEATURES",
-    "encode_positions",
-    "encode_wavelengths",
-    "place_features",
-    "time_features",
-]
-
 TEMPERATURE: Final = 10_000.0
 """Ratio of the fastest to the slowest frequency, as in "Attention Is All You Need" (Vaswani et al., 2017)."""
 

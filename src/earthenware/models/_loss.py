@@ -9,8 +9,6 @@ from torch import Tensor
 
 from earthenware.models._config import BandGroup
 
-__all__ = ["normalize_patches", "patch_errors"]
-
 
 def normalize_patches(patches: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Bring each band of each patch to zero mean and unit deviation over its valid pixels.

@@ -16,8 +16,6 @@ from earthenware.models._patches import patchify, unpatchify, valid_tokens
 from earthenware.models._tokenizer import GroupPatchEmbedding, MetadataEmbedding, TokenEncoding
 from earthenware.models._transformer import Transformer
 
-__all__ = ["MAEOutput", "MaskedAutoencoder", "Tokens"]
-
 
 @dataclass
 class Tokens:

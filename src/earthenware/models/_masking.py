@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["draw_noise", "mask_from_noise", "visible_count", "visible_first"]
-
 
 def draw_noise(shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
     """Draw uniform noise where the generator lives and bring it to ``device``: a CPU seed means one mask anywhere."""

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from earthenware.models._config import BandGroup
 
-__all__ = ["patchify", "unpatchify", "valid_tokens"]
-
 
 def patchify(pixels: Tensor, patch_size: int) -> Tensor:
     """Cut images into square patches, row by row.

@@ -16,8 +16,6 @@ from earthenware.models._encodings import (
     time_features,
 )
 
-__all__ = ["METADATA_TOKENS", "GroupPatchEmbedding", "MetadataEmbedding", "TokenEncoding"]
-
 METADATA_TOKENS = 2
 """One token for the place, one for the time."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Transformer"]
-
 
 class Attention(nn.Module):
     """Multi-head self-attention with its own pre-norm."""

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from earthenware.sandbox._noise import Field, fractal, smooth
 from earthenware.sandbox._sun import Sun
 
-__all__ = ["Sky", "make_sky"]
-
 
 @dataclass(frozen=True)
 class Sky:

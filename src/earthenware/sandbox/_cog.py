@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
-__all__ = ["write_cog"]
-
 _TILE = 256
 
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from earthenware.sandbox._places import Place
 
-__all__ = ["Visit", "visits"]
-
 _SLOTS = (1, 2, 0, 3)  # the first two dates stand on both sides of the day on which the offset came
 
 

@@ -8,8 +8,6 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-__all__ = ["erode", "flow"]
-
 
 def erode(
     elevation: NDArray[np.float64], outlet: NDArray[np.bool_], *, strength: float, steps: int

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from earthenware.sandbox._landcover import Ground
 
-__all__ = ["inundate"]
-
 _SHARE = 0.2  # of the ground; enough to be seen, not so much that the river's shape is lost
 
 

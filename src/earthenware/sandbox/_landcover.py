@@ -16,21 +16,6 @@ from earthenware.sandbox._terrain import Terrain, make_terrain
 from earthenware.sandbox._themes import THEMES, Theme
 from earthenware.sandbox._towns import Towns, make_towns
 
-__all__ = [
-    "BARE",
-    "BUILT",
-    "CROP",
-    "GRASS",
-    "MOSS",
-    "SHRUB",
-    "SNOW",
-    "TREE",
-    "WATER",
-    "WETLAND",
-    "Ground",
-    "make_ground",
-]
-
 TREE: Final = 10
 SHRUB: Final = 20
 GRASS: Final = 30

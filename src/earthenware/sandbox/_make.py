@@ -20,8 +20,6 @@ from earthenware.sandbox._place_files import make_place_files, place_record
 from earthenware.sandbox._spec import SandboxSpec
 from earthenware.steps import process_pool
 
-__all__ = ["SandboxSummary", "make_sandbox"]
-
 _VERSION: Final = 1  # raised when the same spec gives other pixels
 _SCRATCH: Final = ".unfinished"
 _CATALOG: Final = "items.json"

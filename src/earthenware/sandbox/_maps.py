@@ -18,8 +18,6 @@ from earthenware.sandbox._landcover import Ground
 from earthenware.sandbox._noise import smooth
 from earthenware.sandbox._places import MARGIN, Place
 
-__all__ = ["DegreeTile", "elevation_tiles", "land_cover_tiles", "longitude_step"]
-
 _PAD: Final = 14  # pixels of ground kept around a scene in maps, so that warping finds its neighbours
 
 

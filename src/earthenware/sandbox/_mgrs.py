@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["mgrs_square"]
-
 _BANDS: Final = "CDEFGHJKLMNPQRSTUVWX"
 _COLUMNS: Final = ("ABCDEFGH", "JKLMNPQR", "STUVWXYZ")
 _ROWS: Final = "ABCDEFGHJKLMNPQRSTUV"

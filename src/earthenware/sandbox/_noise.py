@@ -10,8 +10,6 @@ import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
-__all__ = ["Field", "fractal", "ridged", "smooth", "unit", "warp"]
-
 Field = NDArray[np.float32]
 
 

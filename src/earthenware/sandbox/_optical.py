@@ -16,8 +16,6 @@ from earthenware.sandbox._places import MARGIN
 from earthenware.sandbox._spectra import BANDS, CLEAR, SILT, SNOW, colours, compose
 from earthenware.sandbox._sun import Sun, sun_at
 
-__all__ = ["GSD", "OFFSET_FROM", "Optical", "acquire"]
-
 OFFSET_FROM: Final = datetime(2022, 1, 25, tzinfo=UTC)
 """From this day on, processing baseline 04.00 adds 1000 to every digital number (Sentinel-2 products specification)."""
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from earthenware.sandbox._noise import Field, fractal
 
-__all__ = ["Parcels", "make_parcels"]
-
 
 @dataclass(frozen=True)
 class Parcels:

@@ -21,8 +21,6 @@ from earthenware.sandbox._radar import NODATA, listen
 from earthenware.sandbox._stac import dem_item, flood_item, land_cover_item
 from earthenware.sandbox._stac_satellites import optical_item, radar_item
 
-__all__ = ["make_place_files", "place_record"]
-
 
 def place_record(scratch: Path, number: int) -> Path:
     """Return the file that says that a place is done and holds its items and digest."""

@@ -7,8 +7,6 @@ from typing import Final
 
 from pyproj import Transformer
 
-__all__ = ["BORDER_LONGITUDE", "MARGIN", "Place", "make_place"]
-
 BORDER_LONGITUDE: Final = 18.0
 """Longitude between UTM zones 33 and 34, in degrees."""
 

@@ -19,8 +19,6 @@ from earthenware.sandbox._places import MARGIN
 from earthenware.sandbox._sun import day_of_year, greenness
 from earthenware.sandbox._towns import GARDEN, ROOF_GREY, STREET
 
-__all__ = ["LOOKS", "NODATA", "Radar", "listen"]
-
 LOOKS: Final = 4.4
 """Equivalent number of looks of a Sentinel-1 IW GRD product (its product definition); sets the speckle."""
 

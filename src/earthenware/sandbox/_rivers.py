@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from earthenware.sandbox._noise import Field
 
-__all__ = ["oxbows", "river_line"]
-
 _STEP = 0.5  # pixels between points of the line
 
 

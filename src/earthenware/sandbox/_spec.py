@@ -6,8 +6,6 @@ from pydantic import Field
 
 from earthenware.steps import Spec
 
-__all__ = ["SandboxSpec"]
-
 
 class SandboxSpec(Spec):
     """Seed and extent of a small synthetic Earth.

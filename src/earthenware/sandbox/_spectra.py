@@ -14,8 +14,6 @@ from earthenware.sandbox._noise import Field
 from earthenware.sandbox._sun import day_of_year, greenness
 from earthenware.sandbox._towns import GARDEN, ROOF_BRIGHT, ROOF_GREY, ROOF_RED, STREET
 
-__all__ = ["BANDS", "MATERIALS", "colours", "compose"]
-
 BANDS: Final = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """Bands of Sentinel-2 that the sandbox makes, in order of wavelength."""
 

@@ -11,8 +11,6 @@ from earthenware.sandbox._dates import Visit
 from earthenware.sandbox._maps import DegreeTile
 from earthenware.sandbox._places import Place
 
-__all__ = ["Transform", "dem_item", "flood_item", "land_cover_item", "make_asset", "make_item", "ring", "time_text"]
-
 Transform = tuple[float, float, float, float, float, float]
 
 _COG: Final = "image/tiff; application=geotiff; profile=cloud-optimized"

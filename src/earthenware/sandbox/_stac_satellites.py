@@ -17,8 +17,6 @@ from earthenware.sandbox._radar import LOOKS, NODATA, Radar
 from earthenware.sandbox._spectra import BANDS
 from earthenware.sandbox._stac import make_asset, make_item, ring, time_text
 
-__all__ = ["optical_item", "radar_item"]
-
 # Common name, centre and width in micrometres (Sentinel-2 user handbook, MSI of Sentinel-2A).
 _BAND_FACTS: Final = {
     "B02": ("blue", 0.49, 0.098),

@@ -7,8 +7,6 @@ from datetime import datetime
 
 import numpy as np
 
-__all__ = ["Sun", "day_of_year", "greenness", "sun_at"]
-
 
 @dataclass(frozen=True)
 class Sun:

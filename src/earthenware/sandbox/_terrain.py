@@ -14,8 +14,6 @@ from earthenware.sandbox._noise import Field, fractal, ridged, smooth, unit
 from earthenware.sandbox._rivers import oxbows, river_line
 from earthenware.sandbox._themes import Theme
 
-__all__ = ["Terrain", "make_terrain"]
-
 _CELL: Final = 4  # pixels per cell of the drainage grid
 
 

@@ -11,8 +11,6 @@ from earthenware.sandbox._noise import Field, fractal
 from earthenware.sandbox._terrain import Terrain
 from earthenware.sandbox._themes import Theme
 
-__all__ = ["Towns", "make_towns"]
-
 GARDEN, STREET, ROOF_GREY, ROOF_RED, ROOF_BRIGHT = range(5)
 """What a built-up pixel shows."""
 

@@ -10,8 +10,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.sensors._catalogs import PROFILES, SCL_BAND, CatalogProfile, CollectionProfile
 from earthenware.sensors._sensors import sensor
 
-__all__ = ["asset_for", "has_asset", "href_signer", "profile_for", "sensor_of"]
-
 Item = Mapping[str, Any]
 
 _RASTER_MEDIA_TYPES: Final = ("image/tiff", "image/vnd.stac.geotiff")

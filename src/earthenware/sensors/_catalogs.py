@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
-__all__ = ["PROFILES", "SCL_BAND", "CatalogProfile", "CollectionProfile", "OffsetRule", "Signing"]
-
 OffsetRule = Literal["none", "baseline", "flag"]
 Signing = Literal["none", "planetary-computer"]
 

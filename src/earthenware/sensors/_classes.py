@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from earthenware.sensors._encoding import NODATA
 
-__all__ = ["SCL_CLASSES", "SCL_FLAGS", "WORLD_COVER_CLASSES", "land_cover_lookup"]
-
 SCL_CLASSES: Final[Mapping[int, str]] = MappingProxyType(
     {
         0: "no data",

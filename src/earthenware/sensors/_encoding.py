@@ -7,8 +7,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NODATA", "db_from_linear", "decode", "encode", "linear_from_db"]
-
 NODATA: Final = -32768
 """Stored value of a pixel without data, in every sensor."""
 

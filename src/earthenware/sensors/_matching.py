@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["TIME_MATCHES", "TimeMatch"]
-
 
 @dataclass(frozen=True)
 class TimeMatch:

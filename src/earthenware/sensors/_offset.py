@@ -24,8 +24,6 @@ import numpy.typing as npt
 
 from earthenware.sensors._radiometry import BOA_OFFSET
 
-__all__ = ["EVIDENCE_BANDS", "OffsetDecision", "OffsetEvidence", "decide_offset", "offset_evidence"]
-
 EVIDENCE_BANDS: Final = ("B02", "B03", "B04", "B11", "B12")
 """Visible and short-wave infrared bands, where natural surfaces are dark."""
 

@@ -16,8 +16,6 @@ from typing import Any, Final
 from earthenware.sensors._assets import profile_for
 from earthenware.sensors._catalogs import PROFILES
 
-__all__ = ["BOA_OFFSET", "OffsetDeclaration", "declared_offset", "offset_declaration", "processing_baseline"]
-
 BOA_OFFSET: Final = 1000
 """Digital numbers that processing baselines >= 04.00 add to reflectance * 10000."""
 

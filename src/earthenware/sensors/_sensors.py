@@ -17,8 +17,6 @@ import numpy.typing as npt
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import _encoding
 
-__all__ = ["BAND_GROUPS", "DEM", "LAND_COVER", "PRETRAIN_SENSORS", "S1", "S2", "SENSORS", "Band", "Sensor", "sensor"]
-
 Kind = Literal["optical", "radar", "elevation", "label"]
 Resampling = Literal["nearest", "bilinear"]
 

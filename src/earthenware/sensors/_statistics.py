@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["CLAY_V0_STATISTICS", "BandStatistics"]
-
 
 @dataclass(frozen=True)
 class BandStatistics:

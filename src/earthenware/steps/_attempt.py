@@ -18,8 +18,6 @@ from earthenware.steps._manifest import ArtifactRecord, Manifest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PARTS", "Attempt", "Reject", "Result"]
-
 PARTS: Final = "parts"
 RESERVED: Final = frozenset({"step.json", "lease.json", "error.json", "manifest.json", PARTS})
 

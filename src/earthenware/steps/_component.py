@@ -20,8 +20,6 @@ from earthenware.steps._guardian import guard
 from earthenware.steps._run import StepReport, already_reported, report_failure
 from earthenware.steps._spec import bad_spec
 
-__all__ = ["ComponentTask", "component", "read_pointer", "step_process"]
-
 POINTER_SCHEMA = 1
 
 

@@ -17,8 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
 
-__all__ = ["EVENTS_VARIABLE", "EventLog", "describe_seconds", "render_line"]
-
 EVENTS_VARIABLE: Final = "EARTHENWARE_EVENTS"
 _PLAIN_INTERVAL: Final = 10.0
 """Seconds between progress lines in a log."""

@@ -21,8 +21,6 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["guard"]
-
 _MARK = "EARTHENWARE_GUARD"
 _DETACH = "EARTHENWARE_DETACH"
 _POLL_SECONDS = 0.25

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import psutil
 
-__all__ = ["HELD", "holder_is_alive", "machine", "started"]
-
 _SKEW_LIMIT: Final = 900.0
 """Seconds by which no clock is off: S3 refuses requests of a machine whose clock is."""
 

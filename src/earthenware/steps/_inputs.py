@@ -10,8 +10,6 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps._manifest import MANIFEST, InputRecord, Manifest, read_manifest
 
-__all__ = ["read_inputs"]
-
 
 def read_inputs(
     inputs: Mapping[str, str | Sequence[str]],

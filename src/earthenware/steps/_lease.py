@@ -26,8 +26,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.steps._holder import HELD, holder_is_alive, machine, started
 from earthenware.storage import ConflictError
 
-__all__ = ["LEASE", "Lease"]
-
 LEASE: Final = "lease.json"
 _SECONDS_VARIABLE: Final = "EARTHENWARE_LEASE_SECONDS"
 _TIME_TO_LIVE: Final = 90.0

@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 
-__all__ = ["MANIFEST", "SCHEMA_VERSION", "ArtifactRecord", "InputRecord", "Manifest", "plain_json", "read_manifest"]
-
 MANIFEST: Final = "manifest.json"
 SCHEMA_VERSION: Final = 1
 

@@ -14,8 +14,6 @@ from earthenware.steps._holder import holder_is_alive
 from earthenware.steps._lease import LEASE
 from earthenware.steps._manifest import Manifest, read_manifest
 
-__all__ = ["CLAIM", "Plan", "make_plan", "occupied"]
-
 CLAIM: Final = "step.json"
 
 

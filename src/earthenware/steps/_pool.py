@@ -10,8 +10,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from types import TracebackType
 
-__all__ = ["process_pool"]
-
 
 def _die_with_parent(parent: int) -> None:
     # Ctrl-C goes to the whole foreground group: the parent decides, the workers just end when it does.

@@ -27,19 +27,6 @@ from earthenware.steps._manifest import MANIFEST, InputRecord, Manifest, plain_j
 from earthenware.steps._plan import CLAIM, Plan, make_plan, occupied
 from earthenware.steps._spec import Spec, sha256_json
 
-__all__ = [
-    "CLAIM",
-    "ERROR",
-    "DryRun",
-    "Plan",
-    "StepReport",
-    "already_reported",
-    "dry_run",
-    "is_dry_run",
-    "report_failure",
-    "run_step",
-]
-
 ERROR: Final = "error.json"
 _PACKAGES: Final = ("earthenware", "torch", "lightning", "ray", "zarr", "zarrs", "rasterio", "odc-stac", "pyarrow")
 

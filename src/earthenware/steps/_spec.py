@@ -11,8 +11,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["CommaList", "Spec", "SpecT", "bad_spec", "canonical_json", "parse_spec", "sha256_json"]
-
 
 def _split_commas(value: Any) -> Any:
     if isinstance(value, str):

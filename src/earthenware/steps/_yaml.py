@@ -9,8 +9,6 @@ from typing import Any, Final
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 
-__all__ = ["load_yaml", "override"]
-
 _LARGEST: Final = 2**20
 """Bytes of the longest spec that is read."""
 _MOST_NODES: Final = 20_000

@@ -10,8 +10,6 @@ from earthenware.storage._explain import explained
 from earthenware.storage._names import is_local, local_path, redact, split_s3
 from earthenware.storage._remote import give_up_seconds, refuse_web
 
-__all__ = ["ensure_bucket"]
-
 
 def ensure_bucket(uri: str) -> bool:
     """Make the bucket of an ``s3://`` URI unless it exists, or a local folder unless it exists.

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from earthenware.errors import EarthenwareError
 from earthenware.storage._names import is_local, is_web, redact, redact_text, split_s3
 
-__all__ = ["ConflictError", "explained", "no_such_bucket"]
-
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATUS = re.compile(r"status code: (\d{3}(?: [A-Z][A-Za-z ]+)?)")
 

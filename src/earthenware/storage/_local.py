@@ -13,8 +13,6 @@ from pathlib import Path
 
 from earthenware.storage._explain import ConflictError
 
-__all__ = ["move_into_place", "replace_file", "temporary_beside", "walk", "write_file"]
-
 _PREFIX, _SUFFIX = ".earthenware-", ".tmp"
 
 

@@ -15,19 +15,6 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from earthenware.errors import EarthenwareError
 
-__all__ = [
-    "is_local",
-    "is_web",
-    "join",
-    "local_path",
-    "name",
-    "normalise",
-    "parent",
-    "redact",
-    "redact_text",
-    "split_s3",
-]
-
 _REMOTE = ("s3://", "http://", "https://")
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>,]+")
 

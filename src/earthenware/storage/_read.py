@@ -21,19 +21,6 @@ from earthenware.storage._remote import locate
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "download_file",
-    "exists",
-    "is_empty",
-    "list_files",
-    "list_prefixes",
-    "read_bytes",
-    "read_json",
-    "read_table",
-    "read_versioned",
-    "size",
-]
-
 
 def read_bytes(uri: str) -> bytes:
     """Return the whole object.

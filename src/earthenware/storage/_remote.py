@@ -11,8 +11,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.storage._explain import explained
 from earthenware.storage._names import is_local, is_web, local_path, redact, split_s3
 
-__all__ = ["GIVE_UP_VARIABLE", "give_up_seconds", "locate", "object_store", "refuse_web"]
-
 GIVE_UP_VARIABLE = "EARTHENWARE_STORE_SECONDS"
 _GIVE_UP = 40.0
 """Seconds after which a request that fails is not tried again: a restart of a small store fits in."""

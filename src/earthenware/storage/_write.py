@@ -19,17 +19,6 @@ from earthenware.storage._remote import locate, refuse_web
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "delete_file",
-    "delete_prefix",
-    "replace",
-    "upload_file",
-    "upload_tree",
-    "write_bytes",
-    "write_json",
-    "write_table",
-]
-
 
 def write_bytes(uri: str, data: bytes, *, create_only: bool = False) -> None:
     """Write an object whole.

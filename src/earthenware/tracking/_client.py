@@ -18,19 +18,6 @@ from typing import Any, Final, TypeVar
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 
-__all__ = [
-    "CANDIDATE",
-    "CHAMPION",
-    "OFF",
-    "artifact_root",
-    "connect",
-    "patiently",
-    "prepare_environment",
-    "resolve_uri",
-    "shown",
-    "unreachable",
-]
-
 CANDIDATE: Final = "candidate"
 """Alias of the version that was trained last."""
 CHAMPION: Final = "champion"

@@ -18,8 +18,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.tracking._client import CANDIDATE, connect, patiently, prepare_environment, shown
 from earthenware.tracking._run import Run
 
-__all__ = ["ModelVersion", "find_version", "load_candidate", "register_candidate"]
-
 _DIGEST = "earthenware.package_digest"
 
 

@@ -18,8 +18,6 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.tracking._client import artifact_root, connect, patiently, shown
 
-__all__ = ["Run", "StepManifest", "open_run", "resume_run"]
-
 _NAME = re.compile(r"[^\w\-./ :]")
 # MLflow finds an id that it could not have made invalid.
 _NO_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")

@@ -9,8 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["lay", "orientations"]
-
 
 def orientations(positions: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     """Draw one of eight orientations per chip, from (seed, epoch, chip): independent of batches and workers.

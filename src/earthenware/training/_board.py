@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-__all__ = ["Board", "Note", "Post", "open_board"]
-
 Note = dict[str, Any]
 """One JSON-like mapping with a ``kind``: "progress", "epoch", "log" or "error"."""
 

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
 
-__all__ = ["Group", "cached", "cached_bytes"]
-
 
 @dataclass(frozen=True)
 class Group:

@@ -19,8 +19,6 @@ from earthenware.errors import EarthenwareError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["SafetensorsCheckpoints", "checkpoint_name", "latest_checkpoint", "pack", "prune", "unpack"]
-
 _NAME = re.compile(r"^step-(\d{9})\.safetensors$")
 _HEADER = "state"
 

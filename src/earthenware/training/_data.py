@@ -16,8 +16,6 @@ from earthenware.training._augment import lay, orientations
 from earthenware.training._noise import VALIDATION, mask_noise
 from earthenware.training._sampler import ChipSampler
 
-__all__ = ["ChipLoader", "TrainingBatch"]
-
 Read = Callable[[NDArray[np.int64]], CubeBatch]
 
 

@@ -16,8 +16,6 @@ from earthenware.training._checkpoint import SafetensorsCheckpoints
 from earthenware.training._model import describe
 from earthenware.training._spec import TrainSpec
 
-__all__ = ["Exported", "export"]
-
 
 @dataclass(frozen=True)
 class Exported:

@@ -25,8 +25,6 @@ from earthenware.training._model import describe, reader
 from earthenware.training._module import Pretraining, build_model
 from earthenware.training._sampler import ChipSampler
 
-__all__ = ["Place", "fit"]
-
 _PROGRESS_SECONDS = 0.5
 _KEEP = 2
 

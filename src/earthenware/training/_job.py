@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from earthenware.chips import ChipStore
 from earthenware.training._spec import TrainSpec
 
-__all__ = ["Job", "split_chips", "total_steps"]
-
 
 @dataclass(frozen=True)
 class Job:

@@ -17,8 +17,6 @@ from earthenware.training._job import Job
 from earthenware.training._spec import TrainSpec
 from earthenware.training._worker import work
 
-__all__ = ["launch"]
-
 _POLL_SECONDS = 0.25
 _END_SECONDS = 30.0
 """How long workers may take to end once one of them has found an error (seconds)."""

@@ -13,8 +13,6 @@ from earthenware.inference import PackageInfo, chips_to_batch
 from earthenware.models import CubeBatch, MAEConfig
 from earthenware.training._spec import TrainSpec
 
-__all__ = ["Description", "describe", "reader"]
-
 
 @dataclass(frozen=True)
 class Description:

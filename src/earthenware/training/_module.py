@@ -19,8 +19,6 @@ from earthenware.training._schedule import factor, warmup_steps
 if TYPE_CHECKING:
     from earthenware.training._spec import TrainSpec
 
-__all__ = ["Pretraining", "build_model"]
-
 
 def build_model(config: MAEConfig, seed: int) -> MaskedAutoencoder:
     """Return a fresh model whose weights follow from ``seed`` alone."""

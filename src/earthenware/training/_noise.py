@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["VALIDATION", "mask_noise"]
-
 VALIDATION = 2**31
 """The "epoch" of validation masks: always the same, so that validation losses of different epochs compare."""
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["adamw", "parameter_groups"]
-
 # Masked autoencoders (He et al. 2022, table 8) and Clay v0's card agree on these moments.
 BETAS = (0.9, 0.95)
 

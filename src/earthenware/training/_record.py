@@ -18,8 +18,6 @@ from earthenware.training._spec import TrainSpec
 if TYPE_CHECKING:
     from earthenware.training._export import Exported
 
-__all__ = ["Record"]
-
 _SERVED = Path(__file__).with_name("_served.py")
 _DEEPEST = 8
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["ChipSampler"]
-
 
 class ChipSampler:
     """Batches of chip positions for one worker.

@@ -6,8 +6,6 @@ import math
 
 from earthenware.errors import EarthenwareError
 
-__all__ = ["SCHEDULES", "factor", "warmup_steps"]
-
 # Clay v0's card: CosineAnnealingWarmRestarts(T_0=1000, T_mult=2, eta_min=10 x the learning rate), stepped per batch.
 _V0_FIRST_CYCLE = 1000
 _V0_CYCLE_GROWTH = 2

@@ -8,8 +8,6 @@ from pydantic import Field, JsonValue
 
 from earthenware.steps import Spec
 
-__all__ = ["TrainSpec"]
-
 _RUNTIME: dict[str, JsonValue] = {"runtime": True}
 
 

@@ -16,8 +16,6 @@ from earthenware.training._spec import TrainSpec
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["record_step", "train"]
-
 ALGORITHM_VERSION = 1
 _STEP = "train"
 _CHECKPOINTS = "checkpoints"

@@ -9,8 +9,6 @@ from typing import Any
 from earthenware.errors import EarthenwareError
 from earthenware.training._board import Post
 
-__all__ = ["work"]
-
 
 def work(config: dict[str, Any]) -> None:
     """Train as one worker of Ray Train.

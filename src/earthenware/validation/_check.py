@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Check", "Finding", "Severity", "Tables", "count_of", "examples_of", "naming"]
-
 Severity = Literal["fail", "warn"]
 Tables = Mapping[str, "pd.DataFrame"]
 

@@ -13,8 +13,6 @@ from earthenware.sensors import EVIDENCE_BANDS, OffsetEvidence, offset_evidence
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EvidenceGatherer"]
-
 _STRIDE: Final = 2  # a sample of the pixels is enough: every second row and column
 _LIMIT: Final = 2**22  # pixels per scene and band, 8 MB
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from earthenware.chips import ChipStore
 
-__all__ = ["OPTICAL", "RADAR", "Examination", "draw", "examine"]
-
 OPTICAL: Final = "sentinel-2-l2a"
 RADAR: Final = "sentinel-1-rtc"
 LAND_COVER: Final = "land-cover"

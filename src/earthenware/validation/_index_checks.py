@@ -12,8 +12,6 @@ from earthenware.validation._spec import ValidateSpec, moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["index_checks"]
-
 _BETWEEN: Final = "ExpectColumnValuesToBeBetween"
 _IN_SET: Final = "ExpectColumnValuesToBeInSet"
 

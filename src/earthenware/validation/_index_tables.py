@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from earthenware.chips import SensorLayout
 
-__all__ = ["SPLITS", "index_tables", "required_columns"]
-
 SPLITS: Final = ("train", "validation", "test")
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from earthenware.chips import SensorLayout
 
-__all__ = ["PLAUSIBLE", "VEGETATION", "measure_bands", "measure_chips", "vegetation_means"]
-
 PLAUSIBLE: Final[dict[str, tuple[float, float]]] = {
     # Reflectance * 10000: a removed offset leaves down to -1000, and clouds and glint reach above 1.
     "optical": (-2000.0, 20000.0),

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from earthenware.validation._check import Severity
 
-__all__ = ["EXPECTATIONS"]
-
 EXPECTATIONS: Final[Mapping[str, Severity]] = MappingProxyType(
     {
         # The index: one row per chip.

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from earthenware.validation._spec import ValidateSpec
 
-__all__ = ["add_offset_verdicts", "offset_checks"]
-
 _IN_SET: Final = "ExpectColumnValuesToBeInSet"
 
 # The build judges whole scenes; here a sample of chips is seen, so that twice its evidence is asked for.

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from earthenware.validation._verdict import Verdict
 
-__all__ = ["render_page"]
-
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1d2529; --soft: #5c6a70; --line: #d9dfe1; --paper: #fff; --band: #f3f5f5;
   --good: #1d6f42; --bad: #b3261e; --odd: #8a5a00; --bar: #7d9aa6; }

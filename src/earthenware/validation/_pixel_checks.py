@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from earthenware.validation._spec import ValidateSpec
 
-__all__ = ["pixel_checks"]
-
 _BETWEEN: Final = "ExpectColumnValuesToBeBetween"
 _IN_SET: Final = "ExpectColumnValuesToBeInSet"
 _UNITS: Final = {"optical": "reflectance * 10000", "radar": "dB", "elevation": "m"}

@@ -13,8 +13,6 @@ from earthenware.validation._examine import OPTICAL, RADAR, Examination
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["pixel_tables"]
-
 _FEWEST_PIXELS: Final = 256
 """Valid pixels that a band must have before its being constant, or brighter than another, means anything."""
 

@@ -10,8 +10,6 @@ from pydantic import Field, field_validator, model_validator
 from earthenware.steps import CommaList, Spec
 from earthenware.validation._names import EXPECTATIONS
 
-__all__ = ["ValidateSpec", "moment"]
-
 
 class ValidateSpec(Spec):
     """Limits of the expectations over a chip store, and which of them close the gate."""

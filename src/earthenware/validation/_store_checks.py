@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from earthenware.validation._spec import ValidateSpec
 
-__all__ = ["statistics_table", "store_checks"]
-
 _BETWEEN: Final = "ExpectColumnValuesToBeBetween"
 _IN_SET: Final = "ExpectColumnValuesToBeInSet"
 _PAIR: Final = "ExpectColumnPairValuesToBeEqual"

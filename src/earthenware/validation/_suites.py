@@ -18,8 +18,6 @@ from earthenware.validation._check import Check, Finding, Tables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Outcome", "run_suites"]
-
 _SHOWN: Final = 20
 """Offending values that the Data Docs list per expectation."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from earthenware.steps import Manifest
 
-__all__ = ["baselines", "builds", "records_table"]
-
 _SCENES: Final = "scenes"
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from earthenware.validation._check import Check, Severity
     from earthenware.validation._verdict import Verdict
 
-__all__ = ["VERDICT", "gate", "validate"]
-
 VERDICT: Final = "verdict.json"
 _ALGORITHM_VERSION: Final = 1
 

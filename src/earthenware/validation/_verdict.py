@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from earthenware.validation._check import Check, Tables
     from earthenware.validation._suites import Outcome
 
-__all__ = ["Verdict", "judge"]
-
 
 @dataclass(frozen=True)
 class Verdict:
