@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from earthenware.kubeflow import load_profile
+from earthenware.compiling import load_profile
 from earthenware.launch import PERMISSIONS
 from tests.charts.release import VARIANTS, Document, Release, render
 

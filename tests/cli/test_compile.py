@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from earthenware.cli._main import _call
-from earthenware.kubeflow import compile_pipeline, compiled_pipeline, load_profile
+from earthenware.compiling import compile_pipeline, compiled_pipeline, load_profile
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from pytest_httpserver import HTTPServer
 
-from earthenware.cli import _docker
-from earthenware.cli._docker import USER, Containers, environment, find_image, images, prepare_root
 from earthenware.cli._main import _call
+from earthenware.compiling import compile_pipeline, load_profile
 from earthenware.errors import EarthenwareError
-from earthenware.kubeflow import compile_pipeline, load_profile
+from earthenware.runner import _docker
+from earthenware.runner._docker import USER, Containers, environment, find_image, images, prepare_root
 
 IMAGE = "registry.example/earthenware-python:1"
 

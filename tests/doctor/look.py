@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from earthenware.compiling import Profile, load_profile
 from earthenware.doctor import Finding, Situation, environment, examine, plan
-from earthenware.kubeflow import Profile, load_profile
 
 SECRET = "hunter2-secret"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from earthenware.kubeflow import Profile, load_profile
+from earthenware.compiling import Profile, load_profile
 from tests.doctor.cluster import ACCOUNT, NAMESPACE, SECRETS, USER, StandIn, ray_schema
 from tests.doctor.look import SECRET, look
 

@@ -13,7 +13,7 @@ from components.query.component import query
 from components.train.component import train
 from components.validate.component import validate
 from earthenware import __version__
-from earthenware.kubeflow import Profile, StepSettings
+from earthenware.compiling import Profile, StepSettings
 from earthenware.launch import SETTINGS_VARIABLE
 from earthenware.steps import canonical_json
 

@@ -19,8 +19,7 @@ from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 import earthenware
-from earthenware.errors import EarthenwareError
-from earthenware.kubeflow import (
+from earthenware.compiling import (
     CompiledPipeline,
     Profile,
     compile_pipeline,
@@ -28,6 +27,7 @@ from earthenware.kubeflow import (
     load_profile,
     shipped_profiles,
 )
+from earthenware.errors import EarthenwareError
 from earthenware.launch import SETTINGS_VARIABLE, RayJobSettings
 from tests.kubeflow.golden import FOLDER, golden_text
 from tests.kubeflow.pods import pod
@@ -259,7 +259,7 @@ def test_what_kubeflow_or_this_version_does_not_know_is_refused(
     assert find in text
     file = tmp_path / "pretrain.yaml"
     file.write_text(text.replace(find, replacement), encoding="utf-8")
-    monkeypatch.setattr("earthenware.kubeflow._compile.compiled_pipeline", lambda _: file)
+    monkeypatch.setattr("earthenware.compiling._compile.compiled_pipeline", lambda _: file)
     with pytest.raises(EarthenwareError) as caught:
         compile_pipeline("pretrain", Profile())
     assert caught.value.code == code
@@ -268,7 +268,7 @@ def test_what_kubeflow_or_this_version_does_not_know_is_refused(
 def test_a_pipeline_that_has_platform_settings_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "pretrain.yaml"
     compiled("cluster-cpu").write(file)
-    monkeypatch.setattr("earthenware.kubeflow._compile.compiled_pipeline", lambda _: file)
+    monkeypatch.setattr("earthenware.compiling._compile.compiled_pipeline", lambda _: file)
     assert compile_pipeline("pretrain", Profile()).text == compiled("cluster-cpu").text
     file.write_text(compiled("cluster-cpu").text.replace("imagePullPolicy", "imagePulPolicy"), encoding="utf-8")
     with pytest.raises(EarthenwareError, match="does not know") as caught:

@@ -12,7 +12,7 @@ import yaml
 from kfp import compiler
 from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
-from earthenware.kubeflow import CompiledPipeline, compile_pipeline, load_profile, manifests
+from earthenware.compiling import CompiledPipeline, compile_pipeline, load_profile, manifests
 from pipelines.pretrain import pretrain
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

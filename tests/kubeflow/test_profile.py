@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
-from earthenware.errors import EarthenwareError
-from earthenware.kubeflow import (
+from earthenware.compiling import (
     Profile,
     RaySection,
     Retries,
@@ -25,6 +24,7 @@ from earthenware.kubeflow import (
     shipped_profiles,
     show_profile,
 )
+from earthenware.errors import EarthenwareError
 from earthenware.launch import RayJobSettings, Resources
 
 Written = Callable[..., str]

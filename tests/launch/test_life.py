@@ -434,7 +434,7 @@ def test_a_silent_log_is_asked_for_anew_and_only_for_what_is_new(kubernetes: Kub
 PROGRAM = """
 import contextlib, sys
 from tests.launch.test_life import Work
-from earthenware.steps import step_process
+from earthenware.processes import step_process
 with step_process() if "step" in sys.argv else contextlib.nullcontext():
     Work(None, sys.argv[1]).launch()
 """

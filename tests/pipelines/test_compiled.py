@@ -14,7 +14,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from earthenware import __version__
 from earthenware.cli.specs import PIPELINES, flatten, load_spec, parameters
-from earthenware.kubeflow import compiled_pipeline
+from earthenware.compiling import compiled_pipeline
 from pipelines.__main__ import PIPELINES as SOURCES
 from pipelines.__main__ import compile_pipelines
 

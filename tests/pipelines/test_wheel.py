@@ -28,7 +28,7 @@ def test_the_wheel_ships_the_compiled_pipeline_profiles_and_pins(tmp_path: Path)
         ROOT / "constraints.txt"
     ).read_bytes()
     code = (
-        "from earthenware.kubeflow import compiled_pipeline, load_profile, shipped_profiles;"
+        "from earthenware.compiling import compiled_pipeline, load_profile, shipped_profiles;"
         "print(compiled_pipeline('pretrain'), *(load_profile(name).name for name in shipped_profiles()), sep='\\n')"
     )
     done = subprocess.run(

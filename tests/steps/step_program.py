@@ -16,7 +16,8 @@ from pydantic import Field
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps import Attempt, Reject, Result, Spec, StepReport, run_step, step_process
+from earthenware.processes import step_process
+from earthenware.steps import Attempt, Reject, Result, Spec, StepReport, run_step
 
 
 class PartsSpec(Spec):

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from earthenware.steps import guard, process_pool, step_process
+from earthenware.processes import guard, process_pool, step_process
 
 from .conftest import PROGRAM, Start
 
@@ -193,7 +193,7 @@ def who(_):
 
 _POOL = """
 import os, sys, time
-from earthenware.steps import process_pool
+from earthenware.processes import process_pool
 if __name__ == "__main__":
     with process_pool(2) as pool:
         print(*{pid for pid in pool.map(__import__("tests_pool_work").who, range(20))}, flush=True)

@@ -14,17 +14,7 @@ from pydantic import Field
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps import (
-    Attempt,
-    DryRun,
-    Reject,
-    Result,
-    Spec,
-    StepReport,
-    dry_run,
-    read_manifest,
-    run_step,
-)
+from earthenware.steps import Attempt, DryRun, Reject, Result, Spec, StepReport, dry_run, read_manifest, run_step
 
 from .step_program import PartsSpec, run
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.system
 
 PROGRAM = """
 import sys
-from earthenware.steps import step_process
+from earthenware.processes import step_process
 from earthenware.training import TrainSpec, train
 if __name__ == "__main__":
     with step_process():

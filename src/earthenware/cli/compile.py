@@ -8,14 +8,7 @@ from typing import Final
 
 import click
 
-from earthenware.kubeflow import (
-    Profile,
-    compile_pipeline,
-    load_profile,
-    manifests,
-    shipped_profiles,
-    show_profile,
-)
+from earthenware.compiling import Profile, compile_pipeline, load_profile, manifests, shipped_profiles, show_profile
 
 _HELP: Final = """Write PIPELINE (such as 'pretrain') as Kubeflow runs it, with a profile applied to every step.
 

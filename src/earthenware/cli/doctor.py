@@ -20,8 +20,8 @@ from rich.text import Text
 
 from earthenware import storage
 from earthenware.cli._submission import connection
+from earthenware.compiling import load_profile
 from earthenware.doctor import Check, Finding, Situation, environment, examine, plan
-from earthenware.kubeflow import load_profile
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}

@@ -11,10 +11,9 @@ import click
 
 from earthenware import storage
 from earthenware.cli._chain import plan_pretrain
-from earthenware.cli._docker import Containers, find_image, images, prepare_root
-from earthenware.cli._local import run_local
 from earthenware.cli.specs import PretrainSpec, flatten, load_spec
-from earthenware.kubeflow import compile_pipeline, compiled_pipeline, load_profile
+from earthenware.compiling import compile_pipeline, compiled_pipeline, load_profile
+from earthenware.runner import Containers, find_image, images, prepare_root, run_local
 
 
 @click.command(short_help="Run a whole pipeline on this machine.")

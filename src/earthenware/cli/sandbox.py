@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from earthenware.steps import EventLog, describe_seconds, override, parse_spec, step_process
+from earthenware.processes import step_process
+from earthenware.steps import EventLog, describe_seconds, override, parse_spec
 
 
 @click.command(short_help="Make a small synthetic Earth: a catalog and its images.")

@@ -10,7 +10,8 @@ import click
 
 from earthenware import storage
 from earthenware.cli.specs import section_of
-from earthenware.steps import DryRun, Spec, StepReport, dry_run, load_yaml, override, parse_spec, step_process
+from earthenware.processes import step_process
+from earthenware.steps import DryRun, Spec, StepReport, dry_run, load_yaml, override, parse_spec
 
 _Command = Callable[..., None]
 

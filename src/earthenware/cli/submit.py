@@ -14,19 +14,9 @@ import click
 from earthenware import storage
 from earthenware.cli._submission import checked_root, cluster_arguments, connection, refuse_with_attach, when
 from earthenware.cli.specs import load_spec, parameters
+from earthenware.compiling import CompiledPipeline, Profile, compile_pipeline, load_profile
 from earthenware.errors import EarthenwareError
-from earthenware.kubeflow import (
-    CompiledPipeline,
-    Connection,
-    KubeflowClient,
-    Order,
-    Profile,
-    Schedule,
-    compile_pipeline,
-    connect,
-    load_profile,
-    watch,
-)
+from earthenware.kubeflow import Connection, KubeflowClient, Order, Schedule, connect, watch
 from earthenware.kubeflow import submit as submit_order
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

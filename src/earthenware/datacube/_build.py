@@ -20,7 +20,8 @@ from earthenware.datacube._scenes import (
 )
 from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
-from earthenware.steps import Attempt, Result, StepReport, process_pool, run_step
+from earthenware.processes import process_pool
+from earthenware.steps import Attempt, Result, StepReport, run_step
 
 ALGORITHM_VERSION: Final = 1
 """Raised when the same scenes and spec give other chips."""

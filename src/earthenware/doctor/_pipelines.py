@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from earthenware import __version__
+from earthenware.compiling import Profile, compile_pipeline
 from earthenware.doctor._finding import Check, Verdict, failed, ok, skipped, warning
 from earthenware.doctor._http import Answer, ask
 from earthenware.doctor._where import is_hidden
 from earthenware.errors import EarthenwareError
-from earthenware.kubeflow import Connection, Profile, compile_pipeline
+from earthenware.kubeflow import Connection
 
 LEAST: Final = (2, 17)
 """Release of Kubeflow Pipelines that the compiled pipelines need."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from earthenware.kubeflow import Connection, Profile, RaySection, StepSettings
+from earthenware.compiling import Profile, RaySection, StepSettings
+from earthenware.kubeflow import Connection
 
 
 @dataclass(frozen=True)

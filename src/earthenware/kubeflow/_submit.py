@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from earthenware.compiling import CompiledPipeline
 from earthenware.errors import EarthenwareError
 from earthenware.kubeflow._client import KubeflowClient
-from earthenware.kubeflow._compile import CompiledPipeline
 from earthenware.kubeflow._errors import STARTING
 from earthenware.kubeflow._recurring import Schedule
 

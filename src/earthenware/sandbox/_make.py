@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from earthenware.errors import EarthenwareError
+from earthenware.processes import process_pool
 from earthenware.sandbox._place_files import make_place_files, place_record
 from earthenware.sandbox._spec import SandboxSpec
-from earthenware.steps import process_pool
 
 _VERSION: Final = 1  # raised when the same spec gives other pixels
 _SCRATCH: Final = ".unfinished"

@@ -1,18 +1,16 @@
-"""The step contract: specs, leases, attempts, rejects, events, manifests, and processes that leave nothing behind."""
+"""The step contract: specs, leases, attempts, rejects, events and manifests."""
 
 from __future__ import annotations
 
 from earthenware.errors import EarthenwareError
 from earthenware.steps._attempt import Attempt, Reject, Result
-from earthenware.steps._component import ComponentTask, component, read_pointer, step_process
+from earthenware.steps._component import ComponentTask, component, read_pointer
 from earthenware.steps._events import EVENTS_VARIABLE, EventLog, describe_seconds, render_line
-from earthenware.steps._guardian import guard
 from earthenware.steps._holder import holder_is_alive
 from earthenware.steps._manifest import ArtifactRecord, InputRecord, Manifest, read_manifest
 from earthenware.steps._plan import Plan
-from earthenware.steps._pool import process_pool
 from earthenware.steps._run import DryRun, StepReport, dry_run, is_dry_run, run_step
-from earthenware.steps._spec import CommaList, Spec, canonical_json, parse_spec, sha256_json
+from earthenware.steps._spec import CommaList, Spec, canonical_json, mark_of, marks, parse_spec, sha256_json
 from earthenware.steps._yaml import load_yaml, override
 
 __all__ = [
@@ -35,17 +33,16 @@ __all__ = [
     "component",
     "describe_seconds",
     "dry_run",
-    "guard",
     "holder_is_alive",
     "is_dry_run",
     "load_yaml",
+    "mark_of",
+    "marks",
     "override",
     "parse_spec",
-    "process_pool",
     "read_manifest",
     "read_pointer",
     "render_line",
     "run_step",
     "sha256_json",
-    "step_process",
 ]

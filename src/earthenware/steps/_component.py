@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import ValidationError
 
 from earthenware import __version__, storage
 from earthenware.errors import EarthenwareError
+from earthenware.processes import step_process
 from earthenware.steps._events import EventLog
-from earthenware.steps._guardian import guard
 from earthenware.steps._run import StepReport, already_reported, report_failure
 from earthenware.steps._spec import bad_spec
 
 POINTER_SCHEMA = 1
-
-
-@contextlib.contextmanager
-def step_process() -> Iterator[None]:
-    """Make this process a step's: guarded, ending with its parent, and on SIGTERM ending as on Ctrl-C."""
-
-    def stop(number: int, _: object) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the cleaning up
-        raise SystemExit(128 + number)
-
-    in_main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
-    previous = signal.signal(signal.SIGTERM, stop) if in_main_thread else None
-    try:
-        with guard(watch_parent=True):
-            yield
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
 
 
 def read_pointer(path: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from earthenware.errors import EarthenwareError
 
@@ -22,11 +23,33 @@ CommaList = Annotated[tuple[str, ...], BeforeValidator(_split_commas, json_schem
 """A list of names that may also be written as one string with commas, as a Kubeflow parameter is."""
 
 
-class Spec(BaseModel):
-    """What one step is asked to do: scalars only, so that each field is also a pipeline parameter.
+Meaning = Literal["", "catalog", "tracking", "root"]
+"""What a field is to those who read it: a STAC catalog, an MLflow tracking URI, the root that the steps write below."""
 
-    A field declared with ``json_schema_extra={"runtime": True}`` says how, not what (a number of processes): it stays
-    out of :meth:`fingerprint`, so that changing it invalidates nothing.
+
+def marks(*, runtime: bool = False, form: bool = False, means: Meaning = "") -> dict[str, Any]:
+    """Return the marks of a spec's field, to be given as its ``json_schema_extra``.
+
+    Args:
+        runtime: It says how, not what (a number of processes): it stays out of the fingerprint.
+        form: People change it from run to run: it is an entry of its own in a run form.
+        means: What it is to others, who look for the meaning and not for the name.
+    """
+    given = {"runtime": runtime, "form": form, "means": means}
+    return {name: value for name, value in given.items() if value}
+
+
+def mark_of(field: FieldInfo, name: str) -> Any:
+    """Return a mark of a field, as :func:`marks` takes it; None where it is not marked so."""
+    extra = field.json_schema_extra
+    return extra.get(name) if isinstance(extra, dict) else None
+
+
+class Spec(BaseModel):
+    """What one step is asked to do: scalars only, so that each field can be given as text.
+
+    A field marked ``runtime`` (see :func:`marks`) stays out of :meth:`fingerprint`, so that changing it invalidates
+    nothing.
     """
 
     # A year alone is a number to YAML and a text to a field such as datetime.
@@ -36,8 +59,7 @@ class Spec(BaseModel):
         """Return the fields that results depend on, as JSON values."""
         values = self.model_dump(mode="json")
         for key, field in type(self).model_fields.items():
-            extra = field.json_schema_extra
-            if isinstance(extra, dict) and extra.get("runtime"):
+            if mark_of(field, "runtime"):
                 del values[key]
         return values
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from earthenware.errors import EarthenwareError
 from earthenware.launch import local_ray, ray_storage
-from earthenware.steps import Attempt, guard
+from earthenware.processes import guard
+from earthenware.steps import Attempt
 from earthenware.training._board import Note, open_board
 from earthenware.training._job import Job
 from earthenware.training._spec import TrainSpec

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from earthenware import __version__
-from earthenware.kubeflow import CompiledPipeline, compile_pipeline, load_profile, shipped_profiles
+from earthenware.compiling import CompiledPipeline, compile_pipeline, load_profile, shipped_profiles
 from earthenware.launch import SETTINGS_VARIABLE
 
 FOLDER = Path(__file__).resolve().parent

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from earthenware.kubeflow._steps import Frozen, StepSettings, merge
+from earthenware.compiling._steps import Frozen, StepSettings, merge
 from earthenware.launch import DnsName, RayJobSettings, Resources, Toleration
 
 RAY_STEPS: Final = ("train",)

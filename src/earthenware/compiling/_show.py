@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from earthenware.kubeflow._profile import Profile
-from earthenware.kubeflow._steps import RaySection, StepSettings
+from earthenware.compiling._profile import Profile
+from earthenware.compiling._steps import RaySection, StepSettings
 
 _WIDTH: Final = 116
 _SECTIONS: Final = frozenset({"name", "base", "defaults", "steps"})

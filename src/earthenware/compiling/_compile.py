@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from earthenware import __version__
+from earthenware.compiling._executors import edit_container, kubernetes_config, retry_policy
+from earthenware.compiling._packages import compiled_pipeline
+from earthenware.compiling._profile import Profile, wrong_image
 from earthenware.errors import EarthenwareError
-from earthenware.kubeflow._executors import edit_container, kubernetes_config, retry_policy
-from earthenware.kubeflow._packages import compiled_pipeline
-from earthenware.kubeflow._profile import Profile, wrong_image
 
 _PLATFORM = "kubernetes"
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from earthenware import storage
+from earthenware.compiling._profile import Profile
+from earthenware.compiling._secrets import find_secret
+from earthenware.compiling._steps import merge
+from earthenware.compiling._wrong import describe
 from earthenware.errors import EarthenwareError
-from earthenware.kubeflow._profile import Profile
-from earthenware.kubeflow._secrets import find_secret
-from earthenware.kubeflow._steps import merge
-from earthenware.kubeflow._wrong import describe
 from earthenware.steps import load_yaml
 
 _FOLDER: Final = Path(__file__).resolve().parent / "profiles"

@@ -13,10 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from earthenware.cli._docker import Containers
-from earthenware.cli._render import Renderer
 from earthenware.errors import EarthenwareError
-from earthenware.steps import EVENTS_VARIABLE, step_process
+from earthenware.processes import step_process
+from earthenware.runner._docker import Containers
+from earthenware.runner._render import Renderer
+from earthenware.steps import EVENTS_VARIABLE
 
 
 def run_local(

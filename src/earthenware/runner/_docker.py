@@ -20,8 +20,8 @@ from typing import Any, Final
 import click
 
 from earthenware import storage
-from earthenware.cli import _keeper
 from earthenware.errors import EarthenwareError
+from earthenware.runner import _keeper
 from earthenware.steps import EVENTS_VARIABLE
 
 USER: Final = 10001

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from earthenware.kubeflow._secrets import looks_secret
+from earthenware.compiling._secrets import looks_secret
 from earthenware.launch import DnsName, Quantity, Resources, SecretEnv, Toleration
 
 

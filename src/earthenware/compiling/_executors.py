@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from earthenware.kubeflow._profile import Profile
-from earthenware.kubeflow._steps import Retries, StepSettings
+from earthenware.compiling._profile import Profile
+from earthenware.compiling._steps import Retries, StepSettings
 from earthenware.launch import SETTINGS_VARIABLE, Resources, SecretEnv
 from earthenware.steps import canonical_json
 

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from earthenware.kubeflow._steps import LabelKey, LabelValue, Variable
+from earthenware.compiling._steps import LabelKey, LabelValue, Variable
 from earthenware.launch import DnsName, Quantity
 
 _HIDDEN = {"secrets", "environment", "labels", "annotations"}

@@ -6,7 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from earthenware.kubeflow._compile import CompiledPipeline
+from earthenware.compiling._compile import CompiledPipeline
 
 
 def manifests(compiled: CompiledPipeline, namespace: str = "") -> str:

@@ -1,0 +1,27 @@
+"""Pipelines for Kubeflow: profiles, and the YAML that one makes of a compiled pipeline. Needs no network."""
+
+from __future__ import annotations
+
+from earthenware.compiling._compile import CompiledPipeline, compile_pipeline
+from earthenware.compiling._load import load_profile, profile_file, shipped_profiles
+from earthenware.compiling._manifests import manifests
+from earthenware.compiling._packages import compiled_pipeline
+from earthenware.compiling._profile import Profile
+from earthenware.compiling._show import show_profile
+from earthenware.compiling._steps import RaySection, Retries, Security, StepSettings
+
+__all__ = [
+    "CompiledPipeline",
+    "Profile",
+    "RaySection",
+    "Retries",
+    "Security",
+    "StepSettings",
+    "compile_pipeline",
+    "compiled_pipeline",
+    "load_profile",
+    "manifests",
+    "profile_file",
+    "shipped_profiles",
+    "show_profile",
+]

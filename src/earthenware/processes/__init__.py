@@ -1,0 +1,9 @@
+"""Processes that leave nothing behind: guarding, worker pools, and what a signal does."""
+
+from __future__ import annotations
+
+from earthenware.processes._guardian import guard
+from earthenware.processes._pool import process_pool
+from earthenware.processes._step import step_process
+
+__all__ = ["guard", "process_pool", "step_process"]
