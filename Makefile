@@ -10,7 +10,7 @@ BASE_IMAGE ?= python:3.11-slim-bookworm
 BUILD = docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(VERSION) \
 	--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI)
 
-.PHONY: help demo test test-system lint format pipelines images benchmarks clean distclean install
+.PHONY: help demo test test-system soak lint format pipelines images benchmarks clean distclean install
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -28,11 +28,14 @@ demo: $(STAMP)  ## The whole graph, offline, on a small synthetic Earth
 	$(BIN)/earthenware init $(WORK)/pretrain.yaml --catalog $(WORK)/sandbox/items.json --root $(WORK)/run --force
 	$(BIN)/earthenware run pretrain --spec $(WORK)/pretrain.yaml --set query.validation_percent=33
 
-test: $(STAMP)  ## The tests that need nothing but Python (under 12 minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not system'
+test: $(STAMP)  ## The tests that need nothing but Python (under 10 minutes)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not system and not soak'
 
-test-system: $(STAMP)  ## Services, a browser, pipelines end to end, twenty kills
-	$(BIN)/python -m pytest -m system
+test-system: $(STAMP)  ## Services, a browser, containers, pipelines end to end, kills
+	$(BIN)/python -m pytest -m 'system and not soak'
+
+soak: $(STAMP)  ## Sixty steps and twenty builds killed again and again; writes benchmarks/results/soak.json
+	$(BIN)/python -m benchmarks.soak
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

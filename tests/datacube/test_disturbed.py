@@ -131,7 +131,7 @@ def test_killed_builds_end_like_one_undisturbed(scenes: str, undisturbed: ChipSt
     _check(tmp_path / "out", undisturbed)
 
 
-@pytest.mark.system
+@pytest.mark.soak
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_killed_builds_end_like_one_undisturbed_many_times(

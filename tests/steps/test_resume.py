@@ -72,14 +72,19 @@ def test_kill_and_resume(output: str, start: Start, seed: int, undisturbed: Any)
     _kill_and_resume(output, start, seed, undisturbed)
 
 
-@pytest.mark.system
+@pytest.mark.soak
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_kill_and_resume_twenty_times(output: str, start: Start, seed: int, undisturbed: Any) -> None:
     _kill_and_resume(output, start, seed, undisturbed)
 
 
-@pytest.mark.system
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        *(pytest.param(n, marks=pytest.mark.system) for n in range(2)),
+        *(pytest.param(n, marks=pytest.mark.soak) for n in range(2, 10)),
+    ],
+)
 def test_kill_at_any_moment_and_resume(output: str, start: Start, seed: int, undisturbed: Any) -> None:
     """The kill comes from outside, in the middle of whatever the step does."""
     rng = random.Random(seed)
