@@ -10,41 +10,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-SOURCE = REPOSITORY / "src" / "earthenware"
+from docs.architecture import FLOORS, PICTURE, SOURCE, draw, imports, room_of
 
-# Lowest first: a room imports rooms of lower floors only. Rooms of one floor do not import each other.
-FLOORS: tuple[frozenset[str], ...] = tuple(
-    frozenset(floor.split())
-    for floor in (
-        "errors",
-        "storage",
-        "processes",
-        "steps",
-        "tracking",
-        "planning",
-        "sensors",
-        "rasters",
-        "scenes",
-        "chips",
-        "models",
-        "inference",
-        "metrics",
-        "products",
-        "pages",
-        "launch",
-        "catalog datacube validation training evaluation embeddings report",
-        "downstream explore sandbox",
-        "graph",
-        "compiling",
-        "runner",
-        "kubeflow",
-        "doctor",
-        "testing",
-        "cli",
-        "__main__",
-    )
-)
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 STAGES = next(floor for floor in FLOORS if "catalog" in floor)
 # The synthetic Earth stands for the outside world: what reads it must not also have made it.
@@ -65,33 +32,6 @@ HEAVY = (
     "pandas",
     "kubernetes",
 )
-
-
-def imports(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the full name of everything that a module imports, wherever in it.
-
-    Args:
-        tree: The parsed module.
-        package: Full name of the package that the module lies in, for relative imports.
-    """
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            parent = ".".join([*base, *([node.module] if node.module else [])])
-            # What is imported from a package may itself be a module: "from earthenware import storage".
-            yield from ((node.lineno, f"{parent}.{alias.name}") for alias in node.names)
-        elif isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in {"import_module", "__import__"} and node.args and isinstance(node.args[0], ast.Constant):
-                yield node.lineno, str(node.args[0].value)
-
-
-def room_of(path: Path, source: Path) -> str:
-    """Return the room that a file belongs to; empty for the package's own ``__init__``."""
-    first = path.relative_to(source).parts[0]
-    return "" if first == "__init__.py" else first.removesuffix(".py")
 
 
 def violations(source: Path) -> list[str]:
@@ -141,6 +81,10 @@ def _within(name: str, allowed: set[str]) -> bool:
 
 def test_imports_run_one_way():
     assert violations(SOURCE) == []
+
+
+def test_the_picture_of_the_house_is_that_of_the_source():
+    assert PICTURE.read_text(encoding="utf-8") == draw(), "draw it anew: python -m docs.architecture"
 
 
 def test_the_tree_that_was_checked_is_there():

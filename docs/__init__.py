@@ -1,0 +1,1 @@
+"""What draws pictures of the documentation from the source."""
