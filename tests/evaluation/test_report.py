@@ -7,10 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from earthenware.chips import ChipStore, Mask
@@ -152,40 +149,3 @@ def test_cubes_are_put_together_as_they_were_cut(chain):
         for chip, row in zip(cube.chips, cube.rows, strict=True):
             cloudy = store.read("sentinel-2-l2a", int(chip))[1] == Mask.CLOUD
             assert ((flags[row] == (230, 159, 0)).all(-1) == cloudy).all()
-
-
-@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(2, 12))
-def test_ticks_are_round_and_enclose_the_values(low, width, count):
-    from earthenware.evaluation._charts import ticks
-
-    high = low + max(width, 1e-3)
-    marks = ticks(low, high, count)
-    steps = np.diff(marks)
-    assert marks[0] <= low + 1e-6 * steps[0]
-    assert marks[-1] >= high - 1e-6 * steps[0]
-    assert np.allclose(steps, steps[0], rtol=1e-4)
-    assert len(marks) <= 3 * count
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "\u2013"), (float("nan"), "\u2013"), (0.123456, "0.123"), (1234567, "1,234,567"), (0.00001234, "0.000012"),
-     (12.0, "12"), (-0.5, "-0.5"), (98765.4, "98,765"), (0.0, "0")],
-)  # fmt: skip
-def test_numbers_read_well(value, text):
-    from earthenware.evaluation._html import number
-
-    assert number(value) == text
-
-
-def test_stretch_keeps_flat_scenes_flat():
-    from earthenware.evaluation._pictures import shade_grey, shade_relief, shade_true_colour
-
-    random = np.random.default_rng(0)
-    flat = shade_true_colour(400 + random.normal(0, 10, (3, 32, 32)))
-    assert flat.std() < 6
-    assert shade_grey(-20 + random.normal(0, 0.1, (32, 32))).std() < 6
-    assert shade_relief(100 + random.normal(0, 0.1, (32, 32))).std((0, 1)).max() < 6
-    steep = shade_relief(np.linspace(0, 1000, 32)[:, None] * np.ones(32)).astype(int).sum(-1)
-    assert (np.diff(steep[:, 0]) > 0).all()  # lighter and lighter, so that it reads without colour
-    assert (shade_grey(np.full((4, 4), np.nan)) == (205, 205, 200)).all()

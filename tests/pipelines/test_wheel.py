@@ -27,6 +27,9 @@ def test_the_wheel_ships_the_compiled_pipeline_profiles_and_pins(tmp_path: Path)
     assert (tmp_path / "site" / "earthenware" / "constraints.txt").read_bytes() == (
         ROOT / "constraints.txt"
     ).read_bytes()
+    templates = [path.relative_to(ROOT / "src") for path in (ROOT / "src").rglob("templates/*.*")]
+    assert len(templates) >= 3
+    assert all((tmp_path / "site" / template).is_file() for template in templates)
     code = (
         "from earthenware.compiling import compiled_pipeline, load_profile, shipped_profiles;"
         "print(compiled_pipeline('pretrain'), *(load_profile(name).name for name in shipped_profiles()), sep='\\n')"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore, column
 from earthenware.embeddings._schema import product_schema
-from earthenware.embeddings._thumbnail import encode_jpeg, true_colour
+from earthenware.pages import encode_jpeg, natural_colour
 from earthenware.sensors import S2
 
 if TYPE_CHECKING:
@@ -91,5 +91,5 @@ def _thumbnail(store: ChipStore, chip: int, size: int) -> bytes | None:
         return None
     values, _ = store.read(S2.id, chip)
     bands = store.sensors[S2.id].bands
-    picture = true_colour(np.stack([values[bands.index(band)] for band in ("B04", "B03", "B02")]))
-    return encode_jpeg(picture, size)
+    picture = natural_colour(np.stack([values[bands.index(band)] for band in ("B04", "B03", "B02")]))
+    return encode_jpeg(picture, 80, size, full_colour=False)

@@ -12,13 +12,13 @@ from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.evaluation._features import encoder_features, statistics_features, untrained
 from earthenware.evaluation._page import evaluation_page
-from earthenware.evaluation._pictures import encode_png
 from earthenware.evaluation._probe import run_probes, why_not
 from earthenware.evaluation._reconstruct import Reconstruction, measure_reconstruction
 from earthenware.evaluation._record import record_manifest, record_results
 from earthenware.evaluation._sample import HELD_OUT, draw, held_out_chips, labelled_chips
 from earthenware.evaluation._spec import EvaluateSpec
 from earthenware.metrics import collapse_diagnostics
+from earthenware.pages import encode_png
 from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class _Evaluation:
             )
             moment = record["datetime"]
             path = f"pictures/reconstruction-{number:02d}.png"
-            files[path] = encode_png(panel, PICTURE_SCALE)
+            files[path] = encode_png(panel.repeat(PICTURE_SCALE, 0).repeat(PICTURE_SCALE, 1))
             rows.append({**record, "datetime": moment.isoformat() if moment else None, "path": path})
         return rows, files
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from earthenware.evaluation._charts import Dot, DotRow, dot_chart
 from earthenware.evaluation._html import escape, figure, number, table
 from earthenware.evaluation._probe import FEATURES, PROBES
 from earthenware.evaluation._reconstruct import METHODS
+from earthenware.pages import Dot, DotRow, dot_chart
 from earthenware.sensors import BAND_GROUPS, WORLD_COVER_CLASSES
 
 __all__ = [
@@ -90,7 +90,9 @@ def reconstruction_chart(found: Found) -> str:
         ],
         label="mean squared error of hidden pixels, normalised",
     )
-    return figure(_key(METHODS) + chart, "Lower is better. Every method is judged on the same hidden, valid pixels.")
+    return figure(
+        f"{_key(METHODS)}{chart}", "Lower is better. Every method is judged on the same hidden, valid pixels."
+    )
 
 
 def reconstruction_table(found: Found) -> str:

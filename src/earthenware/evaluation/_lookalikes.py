@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
 from earthenware.evaluation._html import escape, image, number
-from earthenware.evaluation._pictures import encode_jpeg, shade_true_colour
 from earthenware.evaluation._product import ProductView
 from earthenware.metrics import nearest_neighbours
+from earthenware.pages import encode_jpeg, shade_true_colour
 from earthenware.sensors import S2
 
 NEIGHBOURS = 5

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earthenware.evaluation._charts import ticks
 from earthenware.evaluation._html import escape, figure, number
-from earthenware.evaluation._pictures import Picture
 from earthenware.evaluation._product import ProductView
+from earthenware.pages import Picture, ticks
 
 WIDTH = 460.0
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore, Mask, column
-from earthenware.evaluation._pictures import (
+from earthenware.pages import (
     Picture,
     colour_stretch,
     shade_flags,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from earthenware.evaluation._pictures import (
+from earthenware.pages import (
     Picture,
     Stretch,
     colour_stretch,

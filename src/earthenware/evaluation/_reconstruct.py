@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
 from earthenware.evaluation._panels import reconstruction_panel
-from earthenware.evaluation._pictures import Picture
 from earthenware.metrics import SquaredErrors, bilinear_inpainting
+from earthenware.pages import Picture
 
 if TYPE_CHECKING:
     from earthenware.inference import Package

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore, Mask
 from earthenware.evaluation import _findings
-from earthenware.evaluation._charts import line_chart
 from earthenware.evaluation._html import escape, figure, image, number, section, table
 from earthenware.evaluation._lineage import Lineage
 from earthenware.evaluation._lookalikes import lookalikes
 from earthenware.evaluation._maps import cube_colours, embedding_maps, overview_map, variance_sentence
 from earthenware.evaluation._mosaic import Cube
 from earthenware.evaluation._panels import VIEWS
-from earthenware.evaluation._pictures import CLEAR, FLAG_COLOURS, Picture, encode_jpeg, encode_png
 from earthenware.evaluation._product import ProductView
+from earthenware.pages import CLEAR, FLAG_COLOURS, Picture, encode_jpeg, encode_png, line_chart
 
 __all__ = [
     "datacubes", "embeddings", "head", "neighbours", "probes", "provenance", "reconstructions", "summary", "training",

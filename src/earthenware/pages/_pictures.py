@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from earthenware.chips import Mask
 
-__all__ = [
-    "CLEAR", "FLAG_COLOURS", "MISSING", "Picture", "Stretch", "colour_stretch", "encode_jpeg", "encode_png", "hatch",
-    "height_stretch", "montage", "radar_stretch", "shade_flags", "shade_grey", "shade_relief", "shade_true_colour",
-]  # fmt: skip
-
 Picture = NDArray[np.uint8]
 
 MISSING = (205, 205, 200)
 """What stands where nothing was measured."""
+
+GREY = 128
+"""The same in a thumbnail."""
 
 FLAG_COLOURS: dict[Mask, tuple[int, int, int]] = {
     # Later flags lie over earlier ones. The hues are those of Okabe and Ito, told apart under all colour blindness.
@@ -101,6 +99,22 @@ def shade_true_colour(rgb: NDArray[Any], stretch: Stretch | None = None) -> Pict
     return _bytes(np.moveaxis(shares, 0, -1))
 
 
+def natural_colour(rgb: NDArray[Any], ceiling: float = 2800.0) -> Picture:
+    """Picture red, green and blue `[3, y, x]` as `[y, x, 3]` so that it compares across chips.
+
+    Args:
+        rgb: Reflectance times 10000; NaN where nothing was measured, which becomes grey.
+        ceiling: The reflectance times 10000 that becomes white; fixed, so that dark places stay dark. A chip
+            that is brighter than this (cloud, snow, sand) lifts it to its own 98th percentile.
+    """
+    values = np.asarray(rgb, np.float64)
+    known = np.isfinite(values)
+    bright = float(np.percentile(values[known], 98)) if known.any() else ceiling
+    # Land reflects 2 to 15 %: on a linear scale that is nearly black.
+    shown = np.clip(np.nan_to_num(values) / max(ceiling, bright), 0.0, 1.0) ** (1 / 1.4)
+    return np.asarray(np.moveaxis(np.where(known, np.round(255.0 * shown), GREY), 0, -1), np.uint8)
+
+
 def shade_grey(band: NDArray[Any], stretch: Stretch | None = None) -> Picture:
     """Picture one band `[y, x]` in greys as `[y, x, 3]`."""
     shares = (stretch or radar_stretch(band))(band[None])[0]
@@ -157,19 +171,27 @@ def montage(rows: Sequence[Sequence[Picture]], gap: int = 2, ground: tuple[int, 
     return result
 
 
-def encode_png(picture: Picture, scale: int = 1) -> bytes:
-    """Encode as PNG, each pixel ``scale`` times as large."""
-    return _encode(np.repeat(np.repeat(picture, scale, 0), scale, 1), format="PNG", optimize=True)
+def encode_png(picture: Picture) -> bytes:
+    """Encode as PNG."""
+    return _encode(picture, format="PNG", optimize=True)
 
 
-def encode_jpeg(picture: Picture, quality: int = 82, longest: int | None = None) -> bytes:
-    """Encode as JPEG, reduced so that its longest edge is at most ``longest`` pixels."""
+def encode_jpeg(picture: Picture, quality: int, longest: int | None = None, *, full_colour: bool = True) -> bytes:
+    """Encode as JPEG.
+
+    Args:
+        picture: `[y, x, 3]`.
+        quality: 1 to 95.
+        longest: Longest edge in pixels that the picture is reduced to; None to leave it as it is.
+        full_colour: Keep colours at every pixel, which single-pixel patterns need; otherwise at every second one.
+    """
     from PIL import Image
 
     image = Image.fromarray(picture)
     if longest is not None and max(image.size) > longest:
         image.thumbnail((longest, longest), Image.Resampling.BOX)
-    return _encode(np.asarray(image), format="JPEG", quality=quality, optimize=True, subsampling=0)
+    subsampling = {"subsampling": 0} if full_colour else {}
+    return _encode(np.asarray(image), format="JPEG", quality=quality, optimize=True, **subsampling)
 
 
 def _encode(picture: Picture, **options: Any) -> bytes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from earthenware.evaluation._html import escape, number
+from markupsafe import Markup
+
+from earthenware.pages._html import number
 
 WIDTH = 460
 
@@ -22,18 +24,51 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]
 
 
-def _svg(width: float, height: float, label: str, content: Sequence[str]) -> str:
-    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">{"".join(content)}</svg>'
+def svg(width: float, height: float, label: str, content: Iterable[str], *, left: float = 0, top: float = 0) -> Markup:
+    """Return a drawing.
+
+    Args:
+        width: Width of what is shown.
+        height: Height of it.
+        label: What the drawing shows, for those who do not see it.
+        content: Elements; what is not ``Markup`` is escaped.
+        left: x of the left edge.
+        top: y of the upper edge.
+    """
+    view = f"{left:g} {top:g} {width:g} {height:g}"
+    body = Markup("").join(content)
+    return Markup('<svg viewBox="{}" role="img" aria-label="{}">{}</svg>').format(view, label, body)
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> str:
-    css = f' class="{kind}"' if kind else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{css}>{escape(text)}</text>'
+def element(tag: str, content: str | None = None, **attributes: object) -> Markup:
+    """Return an SVG element; ``_`` in the name of an attribute stands for ``-``, and one that is empty is left out.
+
+    Args:
+        tag: Its name.
+        content: Text (escaped unless it is ``Markup``) inside; None for an element that has no inside.
+        **attributes: Its attributes; numbers are rounded to a tenth.
+    """
+    said = Markup("").join(
+        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _short(value))
+        for name, value in attributes.items()
+        if value not in (None, "")
+    )
+    if content is None:
+        return Markup("<{}{}/>").format(tag, said)
+    return Markup("<{0}{1}>{2}</{0}>").format(tag, said, content)
+
+
+def _short(value: object) -> object:
+    return f"{round(value, 1):g}" if isinstance(value, float) else value
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> Markup:
+    return element("text", text, x=x, y=y, text_anchor=anchor, class_=kind)
 
 
 def line_chart(
     x: Sequence[float], series: Sequence[tuple[str, str, Sequence[float | None]]], *, x_label: str, y_label: str
-) -> str:
+) -> Markup:
     """Draw lines over a common axis, each named at its end.
 
     Args:
@@ -45,7 +80,7 @@ def line_chart(
     height, left, right, top, bottom = 270.0, 46.0, 86.0, 30.0, 42.0
     values = [v for _, _, line in series for v in line if v is not None and math.isfinite(v)]
     if not values or not x:
-        return ""
+        return Markup()
     # From zero where that does not flatten the lines, so that a small gain does not look like a large one.
     floor = 0.0 if 0 <= min(values) < 0.6 * max(values) else min(values)
     marks = ticks(floor, max(values))
@@ -59,7 +94,7 @@ def line_chart(
     parts = [_text(0, 14, y_label)]
     for mark in marks:
         y = place(first, mark)[1]
-        parts.append(f'<path class="axis" d="M{left:g} {y:.1f}H{WIDTH - right:g}"/>')
+        parts.append(element("path", class_="axis", d=f"M{left:g} {y:.1f}H{WIDTH - right:g}"))
         parts.append(_text(left - 8, y + 4, number(mark), "end"))
     for mark in [m for m in ticks(first, last, 6) if first <= m <= last and m == int(m)] or [first]:
         parts.append(_text(place(mark, low)[0], height - bottom + 18, number(mark, 6), "middle"))
@@ -70,13 +105,13 @@ def line_chart(
         if not points:
             continue
         path = "L".join(f"{px:.1f} {py:.1f}" for px, py in points)
-        parts.append(f'<path class="ln {kind}" d="M{path}"/>')
-        parts += [f'<circle class="f{kind}" cx="{px:.1f}" cy="{py:.1f}" r="2.6"/>' for px, py in points[-60:]]
+        parts.append(element("path", class_=f"ln {kind}", d=f"M{path}"))
+        parts += [element("circle", class_=f"f{kind}", cx=px, cy=py, r=2.6) for px, py in points[-60:]]
         ends.append((*points[-1], name, kind))
     for (px, _, name, kind), py in zip(ends, _apart([end[1] for end in ends], 15.0), strict=True):
         parts.append(_text(px + 8, py + 4, name, kind=f"f{kind}"))
     said = "; ".join(f"{name} ends at {number(line[-1])}" for name, _, line in series if line)
-    return _svg(WIDTH, height, f"{y_label} over {x_label}: {said}", parts)
+    return svg(WIDTH, height, f"{y_label} over {x_label}: {said}", parts)
 
 
 def _apart(places: Sequence[float], least: float) -> list[float]:
@@ -110,7 +145,7 @@ class DotRow:
 
 def dot_chart(
     rows: Sequence[DotRow], *, label: str, low: float | None = 0.0, reference: tuple[float, str] | None = None
-) -> str:
+) -> Markup:
     """Draw values as dots on rows; a, b and c differ in shape as well as in colour.
 
     Args:
@@ -123,7 +158,7 @@ def dot_chart(
     values = [v for row in rows for dot in row.dots for v in (dot.value, dot.low, dot.high) if v is not None]
     values = [v for v in values if math.isfinite(v)]
     if not values:
-        return ""
+        return Markup()
     if reference:
         values.append(reference[0])
     marks = ticks(min(values) if low is None else low, max(values))
@@ -136,12 +171,13 @@ def dot_chart(
     bottom = top + step * len(rows) + 4
     parts = []
     for mark in marks:
-        parts.append(f'<path class="axis" d="M{place(mark):.1f} {top:g}V{bottom:g}"/>')
+        parts.append(element("path", class_="axis", d=f"M{place(mark):.1f} {top:g}V{bottom:g}"))
         parts.append(_text(place(mark), bottom + 16, number(mark), "middle"))
     parts.append(_text(left, bottom + 36, label))
     if reference:
         x = place(reference[0])
-        parts.append(f'<path class="c" fill="none" stroke-dasharray="3 4" d="M{x:.1f} {top - 2:g}V{bottom:g}"/>')
+        line = f"M{x:.1f} {top - 2:g}V{bottom:g}"
+        parts.append(element("path", class_="c", fill="none", stroke_dasharray="3 4", d=line))
         parts.append(_text(x, top - 7, reference[1], "middle"))
     for i, row in enumerate(rows):
         y = top + step * (i + 0.5)
@@ -151,22 +187,21 @@ def dot_chart(
         parts.append(_text(left - 14, y + 4, row.name, "end", "strong" if row.strong else ""))
         for dot in row.dots:
             if dot.low is not None and dot.high is not None:
-                parts.append(
-                    f'<path class="ln {dot.kind}" opacity=".55" d="M{place(dot.low):.1f} {y:g}H{place(dot.high):.1f}"/>'
-                )
+                line = f"M{place(dot.low):.1f} {y:g}H{place(dot.high):.1f}"
+                parts.append(element("path", class_=f"ln {dot.kind}", opacity=".55", d=line))
         for dot in sorted(row.dots, key=lambda d: d.kind, reverse=True):
             if math.isfinite(dot.value):
                 parts.append(_shape(dot.kind, place(dot.value), y))
         if len(row.dots) == 1 and math.isfinite(row.dots[0].value):
             parts.append(_text(WIDTH - right + 8, y + 4, f"{row.dots[0].value:.2f}", kind="strong"))
     said = "; ".join(f"{row.name}: {', '.join(number(dot.value) for dot in row.dots)}" for row in rows if row.dots)
-    return _svg(WIDTH, height, f"{label}. {said}", parts)
+    return svg(WIDTH, height, f"{label}. {said}", parts)
 
 
-def _shape(kind: str, x: float, y: float) -> str:
+def _shape(kind: str, x: float, y: float) -> Markup:
     """Draw a disc for a, a diamond for b, a bar for c."""
     if kind == "a":
-        return f'<circle class="fa" cx="{x:.1f}" cy="{y:g}" r="5.5"/>'
+        return element("circle", class_="fa", cx=x, cy=y, r=5.5)
     if kind == "b":
-        return f'<path class="fb" d="M{x:.1f} {y - 6:g}l6 6l-6 6l-6 -6z"/>'
-    return f'<rect class="fc" x="{x - 1.8:.1f}" y="{y - 7:g}" width="3.6" height="14"/>'
+        return element("path", class_="fb", d=f"M{x:.1f} {y - 6:g}l6 6l-6 6l-6 -6z")
+    return element("rect", class_="fc", x=x - 1.8, y=y - 7, width=3.6, height=14)

@@ -1,0 +1,59 @@
+"""What people look at: HTML pages from templates, charts, and pictures of pixels. Nothing here reads or writes files.
+
+A room keeps its templates in its folder ``templates`` and renders them with :func:`render`; they extend ``page.html``
+and import the macros of ``parts.html``.
+"""
+
+from __future__ import annotations
+
+from earthenware.pages._charts import Dot, DotRow, dot_chart, element, line_chart, svg, ticks
+from earthenware.pages._html import data_uri, number, render
+from earthenware.pages._pictures import (
+    CLEAR,
+    FLAG_COLOURS,
+    MISSING,
+    Picture,
+    Stretch,
+    colour_stretch,
+    encode_jpeg,
+    encode_png,
+    hatch,
+    height_stretch,
+    montage,
+    natural_colour,
+    radar_stretch,
+    shade_flags,
+    shade_grey,
+    shade_relief,
+    shade_true_colour,
+)
+
+__all__ = [
+    "CLEAR",
+    "FLAG_COLOURS",
+    "MISSING",
+    "Dot",
+    "DotRow",
+    "Picture",
+    "Stretch",
+    "colour_stretch",
+    "data_uri",
+    "dot_chart",
+    "element",
+    "encode_jpeg",
+    "encode_png",
+    "hatch",
+    "height_stretch",
+    "line_chart",
+    "montage",
+    "natural_colour",
+    "number",
+    "radar_stretch",
+    "render",
+    "shade_flags",
+    "shade_grey",
+    "shade_relief",
+    "shade_true_colour",
+    "svg",
+    "ticks",
+]
