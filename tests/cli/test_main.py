@@ -12,9 +12,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from earthenware import __version__
-from earthenware.cli._main import _COMMANDS, EXIT_CODES, _call
+from earthenware.cli._main import _COMMANDS, _call
 from earthenware.cli.specs import flatten, load_spec
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EXIT_CODES
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -171,13 +171,10 @@ def test_search_wants_one_start(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "--chip-id or --lonlat" in err
 
 
-def test_exit_codes_are_those_documented() -> None:
-    from earthenware.cli._main import exit_code
-
-    assert exit_code(EarthenwareError("LEASED", "")) == 5
-    assert exit_code(EarthenwareError("VALIDATION_FAILED", "")) == 4
-    assert exit_code(EarthenwareError("EMPTY_SEARCH", "")) == 3
-    assert exit_code(EarthenwareError("BAD_SPEC", "")) == 2
+@pytest.mark.parametrize(("address", "expected"), [("s3://", 2), ("", 2), ("ftp://host/x", 2)])
+def test_a_wrong_address_is_a_wrong_parameter(address: str, expected: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, _ = run(capsys, "status", address)
+    assert code == expected
 
 
 def test_help_is_quick_because_commands_load_late() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from earthenware import storage
 from earthenware.catalog._spec import Box, Interval
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.sensors import PROFILES, CatalogProfile, profile_for
 
 _PAGE: Final = 200
@@ -156,7 +156,7 @@ class StacApi:
             busy = f" after {_RETRIES} retries" if status in _BUSY else ""
             raise EarthenwareError(
                 "CATALOG_ERROR",
-                f"The catalog {self._shown} answered HTTP {status}{busy}: {_first_line(str(error))}",
+                f"The catalog {self._shown} answered HTTP {status}{busy}: {first_line(error)}.",
                 "Try again later." if status in _BUSY else "Check the URL, the collections and the filters.",
             ) from error
         except EarthenwareError:
@@ -164,7 +164,7 @@ class StacApi:
         except _malformed() as error:
             raise EarthenwareError(
                 "NOT_A_STAC_API",
-                f"{self._shown} does not answer as a STAC API: {_first_line(str(error))}",
+                f"{self._shown} does not answer as a STAC API: {first_line(error)}.",
                 "Give the root URL of a STAC API, or a file that ends in .json for an ItemCollection.",
             ) from error
 
@@ -187,9 +187,4 @@ def _rfc3339(interval: Interval) -> str | None:
 def _cause(text: str) -> str:
     """Return the reason inside the nested text of a failed connection."""
     match = _CAUSE.search(text)
-    return f"{match[0][0].upper()}{match[0][1:]}." if match else _first_line(text)
-
-
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return (lines[0][:300] if lines else "no further word").rstrip(".") + "."
+    return f"{match[0][0].upper()}{match[0][1:]}." if match else f"{first_line(text)}."

@@ -18,6 +18,7 @@ from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from earthenware.catalog._item import BadItemError
+from earthenware.errors import first_line
 from earthenware.sensors import asset_for, href_signer
 
 GSD_M: Final = 10.0
@@ -101,8 +102,8 @@ def item_grid(item: Mapping[str, Any], open_header: HeaderOpener = read_header) 
             # The three belong together: a file may be a resampled copy of what the item describes.
             crs, transform, shape = _crs({"proj:wkt2": found}), affine, found_shape
         except Exception as error:  # GDAL, HTTP and file errors have no common class
-            text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            raise BadItemError("NO_GRID", f"it has no proj fields and its B02 cannot be opened: {text}") from error
+            text = f"it has no proj fields and its B02 cannot be opened: {first_line(error)}"
+            raise BadItemError("NO_GRID", text) from error
     if crs is None:
         raise BadItemError("NO_GRID", "its CRS cannot be understood")
     return _ten_metres(crs, transform, shape)

@@ -18,7 +18,7 @@ from earthenware.chips._index import column, index_schema
 from earthenware.chips._layout import layouts_of
 from earthenware.chips._mask import Mask
 from earthenware.chips._store import part_uri
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 
 _REMEDY = "Remove the output and build it again; 'ChipStore.verify' lists every damaged part."
 
@@ -190,12 +190,10 @@ class ChipStore:
             raise
         except Exception as error:  # Zarr, its codecs and its stores raise a dozen types for damaged files
             if isinstance(error, PermissionError) or type(error).__module__.startswith("obstore"):
-                message = (
-                    f"Part '{storage.redact(self._parts[part])}' cannot be reached: {str(error).splitlines()[0][:200]}."
-                )
+                message = f"Part '{storage.redact(self._parts[part])}' cannot be reached: {first_line(error)}."
                 remedy = "Check the network, the endpoint (AWS_ENDPOINT_URL) and the credentials."
                 raise EarthenwareError("STORAGE_FAILED", message, remedy) from error
-            raise self._corrupt(part, sensor, name, position, str(error) or type(error).__name__) from error
+            raise self._corrupt(part, sensor, name, position, first_line(error)) from error
         # A shard that is gone reads as fill values; a chip that is present has at least one measured pixel.
         blank = (values & int(Mask.NODATA)) != 0 if name == _arrays.MASK else values == self.sensors[sensor].nodata
         if blank.all():
@@ -204,8 +202,7 @@ class ChipStore:
 
     def _corrupt(self, part: int, sensor: str, name: str, position: int, why: str) -> EarthenwareError:
         where = storage.redact(self._parts[part])
-        first = why.splitlines()[0][:200]
-        message = f"Part '{where}' is damaged: chip {position} of {sensor}/{name} cannot be read ({first})."
+        message = f"Part '{where}' is damaged: chip {position} of {sensor}/{name} cannot be read ({why})."
         return EarthenwareError("CHIPS_CORRUPT", message, _REMEDY)
 
     def _part_index(self, part: int) -> pa.Table:

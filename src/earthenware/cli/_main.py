@@ -1,4 +1,4 @@
-"""The ``earthenware`` command: its groups, its exit codes, and how errors look."""
+"""The ``earthenware`` command: its groups, and how errors look."""
 
 from __future__ import annotations
 
@@ -11,36 +11,7 @@ from typing import Any, Final
 import click
 
 from earthenware import __version__
-from earthenware.errors import EarthenwareError
-
-EXIT_CODES: Final = {
-    0: "everything asked for is done",
-    1: "an unexpected error; please report it",
-    2: "a wrong option, spec or parameter",
-    3: "a step failed: input, storage, catalog, training",
-    4: "the data did not pass validation",
-    5: "the output is in use by a live run, or holds something else",
-    130: "interrupted with Ctrl-C; run again to resume",
-    143: "terminated; run again to resume",
-}
-
-_USAGE_CODES: Final = {
-    "BAD_SPEC",
-    "BAD_SET",
-    "BAD_YAML",
-    "BAD_OPTION",
-    "BAD_PROFILE",
-    "BAD_RAY_SETTINGS",
-    "UNKNOWN_PROFILE",
-    "NO_NAMESPACE",
-    "NO_SPEC",
-    "NOT_SHARED",
-    "UNKNOWN_PIPELINE",
-    "UNKNOWN_SCHEME",
-    "UNSAFE_PATH",
-    "EMPTY_URI",
-}
-_OCCUPIED_CODES: Final = {"LEASED", "LEASE_LOST", "OUTPUT_OCCUPIED", "OUTPUT_HOLDS_OTHER"}
+from earthenware.errors import EXIT_CODES, EarthenwareError, first_line
 
 _COMMANDS: Final = {
     # In the order in which a newcomer meets them.
@@ -120,17 +91,8 @@ def cli() -> None:
     """Hold the commands."""
 
 
-def exit_code(error: EarthenwareError) -> int:
-    """Return the documented exit code of an error."""
-    if error.code in _USAGE_CODES:
-        return 2
-    if error.code == "VALIDATION_FAILED":
-        return 4
-    return 5 if error.code in _OCCUPIED_CODES else 3
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with one of :data:`EXIT_CODES`."""
+    """Run the command line and exit with one of :data:`earthenware.errors.EXIT_CODES`."""
     # Nothing that runs here may call home.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -143,7 +105,7 @@ def _call(arguments: list[str] | None) -> int:
         result: Any = cli.main(args=arguments, prog_name="earthenware", standalone_mode=False)
     except EarthenwareError as error:
         show_error(error)
-        return exit_code(error)
+        return error.exit_code
     except click.Abort:
         click.echo("Interrupted. Run the same command again to resume.", err=True)
         return 130
@@ -161,7 +123,7 @@ def _call(arguments: list[str] | None) -> int:
     except Exception as error:
         if os.environ.get("EARTHENWARE_DEBUG"):
             raise
-        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        text = first_line(f"{type(error).__name__}: {error}")
         click.echo(f"Error: unexpected {text}\nSet EARTHENWARE_DEBUG=1 to see where, and please report it.", err=True)
         return 1
     return result if isinstance(result, int) else 0

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
 from earthenware import storage
 from earthenware.compiling._profile import Profile
 from earthenware.compiling._secrets import find_secret
-from earthenware.compiling._steps import merge
-from earthenware.compiling._wrong import describe
-from earthenware.errors import EarthenwareError
+from earthenware.compiling._steps import LabelKey, LabelValue, Variable, merge
+from earthenware.errors import EarthenwareError, invalid_fields
+from earthenware.launch import DnsName, Quantity
 from earthenware.steps import load_yaml
 
 _FOLDER: Final = Path(__file__).resolve().parent / "profiles"
+_HIDDEN: Final = frozenset({"secrets", "environment", "labels", "annotations"})
+"""Fields below which a wrong value is not repeated."""
+_PATTERNS: Final = {
+    get_args(Quantity)[1].pattern: "write a quantity, such as 4, 500m or 16Gi",
+    get_args(DnsName)[1].pattern: "write the name of a Kubernetes object: lower-case letters, digits, '-' and '.'",
+    get_args(LabelKey)[1].pattern: "write a label's key, such as example.com/team",
+    get_args(LabelValue)[1].pattern: "write at most 63 letters, digits, '-', '_' and '.'",
+    get_args(Variable)[1].pattern: "write a variable's name: letters, digits and '_'",
+}
 _REMEDY: Final = "'earthenware compile --profile cluster-cpu --show-profile' shows every field; docs/profiles.md too."
 _LONGEST_CHAIN: Final = 8
 """Profiles that may start from one another; more is a circle."""
@@ -60,7 +69,8 @@ def load_profile(name_or_path: str) -> Profile:
     try:
         return Profile.model_validate(values)
     except ValidationError as error:
-        raise EarthenwareError("BAD_PROFILE", describe(error, Profile, shown), _REMEDY) from None
+        message = invalid_fields(error, shown, Profile, hidden=_HIDDEN, patterns=_PATTERNS)
+        raise EarthenwareError("BAD_PROFILE", message, _REMEDY) from None
 
 
 def _read(file: str, shown: str, depth: int) -> dict[str, Any]:

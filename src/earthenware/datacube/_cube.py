@@ -15,7 +15,7 @@ from earthenware.chips import NODATA, UNUSABLE, Mask
 from earthenware.datacube._grid import Grid
 from earthenware.datacube._read import read_band
 from earthenware.datacube._scenes import Scene
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.sensors import (
     EVIDENCE_BANDS,
     S2,
@@ -254,8 +254,8 @@ class SceneReader:
             try:
                 links.append(href_signer(item)(href))
             except (OSError, ValueError) as error:  # requests' errors are OSErrors
-                message = f"No signature could be had for an asset of item '{item.get('id')}': {error}"
-                raise EarthenwareError("HTTP_ERROR", message.splitlines()[0][:300]) from error
+                message = f"No signature could be had for an asset of item '{item.get('id')}': {first_line(error)}."
+                raise EarthenwareError("HTTP_ERROR", message) from error
         return read_band(links, grid, resampling=resampling, accept=_ACCEPT[kind], options=self._options)
 
     def _links(self, name: str, band: str) -> list[str]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from earthenware import storage
 from earthenware.datacube._grid import Grid
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 
 Accept = Callable[[NDArray[Any]], NDArray[np.bool_]]
 
@@ -102,7 +102,7 @@ def _explain(link: str, error: Exception) -> EarthenwareError:
         chain.append(str(cause) or type(cause).__name__)
         cause = cause.__cause__ or cause.__context__
     text = " ".join(chain)
-    where, last = storage.redact(link), chain[-1].splitlines()[0][:200].rstrip(". ")
+    where, last = storage.redact(link), first_line(chain[-1])
     remote = link.startswith(("http://", "https://", "s3://", "/vsi"))
     gone = ("HTTP response code: 404", "NoSuchKey", "No such file or directory", "does not exist")
     if any(sign in text for sign in gone):

@@ -12,7 +12,7 @@ from typing import Final
 
 from earthenware import storage
 from earthenware.doctor._finding import Check, Finding, Verdict, failed, skipped
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 
 _CLEAN_UP_SECONDS: Final = 20.0
 """How long the removal of what a check wrote is waited for, after the check itself was given up."""
@@ -86,9 +86,8 @@ def _run(check: Check, answers: queue.SimpleQueue[tuple[str, Verdict]]) -> None:
     except EarthenwareError as error:
         verdict = failed(error.message, error.remedy or "Correct what the sentence names.")
     except Exception as error:
-        text = (str(error).splitlines() or [""])[0][:300].rstrip(".")
         verdict = failed(
-            f"The check itself failed with {type(error).__name__}: {text}.",
+            f"The check itself failed with {type(error).__name__}: {first_line(error)}.",
             "Set EARTHENWARE_DEBUG=1, run it again, and please report it.",
         )
         if os.environ.get("EARTHENWARE_DEBUG"):

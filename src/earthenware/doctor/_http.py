@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import requests  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 
 _CAUSE: Final = re.compile(
     r"connection refused|timed out|connection reset|certificate verify failed[^)\\'\"]*|network is unreachable"
@@ -85,5 +85,4 @@ def reason(error: BaseException) -> str:
         return match[0].lower()
     if _UNKNOWN_NAME.search(text.lower()):
         return "the name of the host is not known"
-    lines = storage.redact_text(text).splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
+    return storage.redact_text(first_line(error))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from earthenware.doctor._finding import Verdict, failed, ok, warning
 from earthenware.doctor._http import reason
 from earthenware.doctor._where import SERVICE_ACCOUNT, in_cluster
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 
 _OLDEST, _NEWEST = 31, 35
 """Minor releases of Kubernetes 1 that the objects are validated against."""
@@ -98,8 +98,8 @@ def connect_cluster(namespace: str, seconds: float) -> Cluster:
                 _, current = config.list_kube_config_contexts(file)
             namespace = namespace or current["context"].get("namespace", "")
     except (config.ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError) as error:
-        first = (str(error).splitlines() or [""])[0][:200].rstrip(".")
-        raise EarthenwareError("NO_CLUSTER", f"There is no usable kubeconfig: {first}.", remedy) from None
+        message = f"There is no usable kubeconfig: {first_line(error)}."
+        raise EarthenwareError("NO_CLUSTER", message, remedy) from None
     settings.retries = False
     return Cluster(client.ApiClient(settings), namespace or "default", seconds)
 

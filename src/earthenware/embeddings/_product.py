@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from earthenware import storage
 from earthenware.embeddings._schema import EMBEDDINGS_FILE, REQUIRED
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.steps import read_manifest
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Product:
         try:
             table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)  # as storage.read_table does
         except (pa.ArrowException, OSError) as error:
-            message = f"'{shown}' is not a whole Parquet file ({str(error).splitlines()[0][:120]})."
+            message = f"'{shown}' is not a whole Parquet file ({first_line(error)})."
             raise EarthenwareError("PRODUCT_CORRUPT", message, _REMEDY) from error
         return cls(where, table, _vectors(table, shown))
 

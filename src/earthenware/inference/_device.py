@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 
 
 def resolve_device(name: str) -> torch.device:
@@ -25,7 +25,7 @@ def resolve_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     # torch says so in four ways: unknown name, not compiled in, no driver, no such number.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0].rstrip(".")
+        first = first_line(error).partition(". ")[0]
         message = f"The device {name!r} is not there: {first}."
         raise EarthenwareError("DEVICE_UNAVAILABLE", message, remedy) from error
     if device.type == "meta":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, invalid_fields
 
 SETTINGS_VARIABLE: Final = "EARTHENWARE_RAY_JOB"
 """Holds :class:`RayJobSettings` as JSON; ``earthenware compile`` sets it on the steps that a profile gives a RayJob."""
@@ -102,7 +102,5 @@ def ray_job_settings() -> RayJobSettings | None:
     try:
         return RayJobSettings.model_validate_json(text)
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "JSON"
-        message = f"{SETTINGS_VARIABLE} is wrong at '{where}': {first['msg']}."
+        message = invalid_fields(error, SETTINGS_VARIABLE, RayJobSettings, hidden=frozenset({"environment"}))
         raise EarthenwareError("BAD_RAY_SETTINGS", message, "Compile the pipeline anew with a valid profile.") from None

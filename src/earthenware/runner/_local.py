@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.processes import step_process
 from earthenware.runner._docker import Containers
 from earthenware.runner._render import Renderer
@@ -117,6 +117,6 @@ def _explain(failure: Exception, renderer: Renderer, log: Path) -> EarthenwareEr
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     errors = [line.strip() for line in lines if "Error" in line]
     said = f" Its log says: {errors[-1][:300]}" if errors else ""
-    message = f"A step ended without saying why ({str(failure).splitlines()[0]}).{said}"
+    message = f"A step ended without saying why ({first_line(failure)}).{said}"
     remedy = f"It may have been killed, for instance for lack of memory; the whole log is in {log}."
     return EarthenwareError("STEP_FAILED", message, remedy)

@@ -7,6 +7,7 @@ from earthenware.steps._attempt import Attempt, Reject, Result
 from earthenware.steps._component import ComponentTask, component, read_pointer
 from earthenware.steps._events import EVENTS_VARIABLE, EventLog, describe_seconds, render_line
 from earthenware.steps._holder import holder_is_alive
+from earthenware.steps._lineage import lineage
 from earthenware.steps._manifest import ArtifactRecord, InputRecord, Manifest, read_manifest
 from earthenware.steps._plan import Plan
 from earthenware.steps._run import DryRun, StepReport, dry_run, is_dry_run, run_step
@@ -35,6 +36,7 @@ __all__ = [
     "dry_run",
     "holder_is_alive",
     "is_dry_run",
+    "lineage",
     "load_yaml",
     "mark_of",
     "marks",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, invalid_fields
 
 MANIFEST: Final = "manifest.json"
 SCHEMA_VERSION: Final = 1
@@ -86,8 +86,7 @@ def read_manifest(output: str) -> Manifest:
     try:
         return Manifest.model_validate(values)
     except ValidationError as error:
-        field = ".".join(str(part) for part in error.errors()[0]["loc"])
-        message = f"'{storage.redact(uri)}' is not a step's manifest ({field}: {error.errors()[0]['msg']})."
+        message = f"This is not a step's manifest: {invalid_fields(error, storage.redact(uri), Manifest)}"
         raise EarthenwareError("BAD_MANIFEST", message) from None
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from earthenware import __version__, storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.steps._attempt import Attempt, Reject, Result
 from earthenware.steps._events import EventLog
 from earthenware.steps._inputs import read_inputs
@@ -133,7 +133,7 @@ def _describe(step: str, error: BaseException) -> dict[str, Any]:
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return EarthenwareError("INTERRUPTED", f"{step} was interrupted.", "Run it again: it resumes.").to_json()
     # What a library says may quote an address with its signature.
-    text = storage.redact_text(f"{type(error).__name__}: {error}".splitlines()[0])[:300].rstrip(". ")
+    text = first_line(storage.redact_text(f"{type(error).__name__}: {error}"), 300)
     return EarthenwareError("INTERNAL", f"{step} failed unexpectedly: {text}.", "Please report this.").to_json()
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, invalid_fields
 
 
 def _split_commas(value: Any) -> Any:
@@ -96,34 +96,4 @@ def parse_spec(model: type[SpecT], values: Mapping[str, Any], source: str = "spe
 def bad_spec(error: ValidationError, source: str, model: type[BaseModel] | None = None) -> EarthenwareError:
     """Return the error ``BAD_SPEC``, one line that names each wrong field of ``source``."""
     remedy = "Correct the spec." if model else f"Correct the parameters of '{source}'."
-    return EarthenwareError("BAD_SPEC", _describe(error, model, source), remedy)
-
-
-def _describe(error: ValidationError, model: type[BaseModel] | None, source: str) -> str:
-    sentences = []
-    for problem in error.errors(include_url=False):
-        location = [str(part) for part in problem["loc"]]
-        field = ".".join(location) or "(the whole document)"
-        if problem["type"] == "extra_forbidden":
-            known = ", ".join(_siblings(model, location[:-1]))
-            sentences.append(f"{field} is not a known field (known: {known})")
-        elif problem["type"] == "missing":
-            sentences.append(f"{field} is required")
-        else:
-            reason = problem["msg"].removeprefix("Value error, ")
-            sentences.append(f"{field} = {_shown(problem['input'])}: {reason}")
-    return " ".join((f"{source}: " + "; ".join(sentence.rstrip(".") for sentence in sentences) + ".").splitlines())
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 120 else f"{text[:117]}..."
-
-
-def _siblings(model: type[BaseModel] | None, path: list[str]) -> list[str]:
-    for part in path:
-        field = model.model_fields.get(part) if model else None
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        model = field.annotation
-    return list(model.model_fields) if model else []
+    return EarthenwareError("BAD_SPEC", invalid_fields(error, source, model), remedy)

@@ -7,7 +7,7 @@ import errno
 import re
 from collections.abc import Iterator
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.storage._names import is_local, is_web, redact, redact_text, split_s3
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -114,7 +114,7 @@ def _remote_failure(action: str, uri: str, text: str) -> EarthenwareError:
     elif "error sending request" in lower:
         reason = "the server cannot be reached"
     else:
-        reason = redact_text(text.splitlines()[0])[:200].rstrip(". ")
+        reason = first_line(redact_text(text))
     remedy = "Check the address and the network." if is_web(uri) else "Check AWS_ENDPOINT_URL, the network and the URI."
     return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{where}': {reason}.", remedy)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.storage._explain import explained
 from earthenware.storage._local import move_into_place, temporary_beside, walk
 from earthenware.storage._names import is_local, is_web, local_path, redact
@@ -75,8 +75,8 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
         # the process after all is done (apache/arrow#34314, seen here).
         return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise EarthenwareError("NOT_PARQUET", f"'{redact(uri)}' is not a whole Parquet file: {first}.") from error
+        message = f"'{redact(uri)}' is not a whole Parquet file: {first_line(error)}."
+        raise EarthenwareError("NOT_PARQUET", message) from error
 
 
 def exists(uri: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 
 CANDIDATE: Final = "candidate"
 """Alias of the version that was trained last."""
@@ -123,14 +123,9 @@ def unreachable(uri: str, error: BaseException) -> EarthenwareError:
     """Return the error for a store that does not answer as it should."""
     return EarthenwareError(
         "TRACKING_UNREACHABLE",
-        f"The MLflow store '{shown(uri)}' cannot be used: {_first_line(error)}.",
+        f"The MLflow store '{shown(uri)}' cannot be used: {first_line(error)}.",
         "Start it or correct tracking_uri (MLFLOW_TRACKING_URI); 'off' goes without. A step run again resumes here.",
     )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
 
 
 @contextlib.contextmanager
@@ -178,7 +173,7 @@ def patiently(uri: str, call: Callable[[], T], *, expected: tuple[str, ...] = ()
             if code in expected:
                 raise
             if code in _ANSWERS:
-                message = f"The MLflow store '{shown(uri)}' refuses: {_first_line(error)}."
+                message = f"The MLflow store '{shown(uri)}' refuses: {first_line(error)}."
                 raise EarthenwareError("TRACKING_REFUSED", message) from error
             if _REFUSED.search(text):
                 remedy = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."

@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import Any
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.training._board import Post
 
 
@@ -46,5 +46,5 @@ def work(config: dict[str, Any]) -> None:
     except (RuntimeError, OSError):
         raise  # a lost connection, a full memory: what a restart may mend
     except Exception as error:
-        text = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        text = first_line(f"{type(error).__name__}: {error}")
         post("error", code="TRAINING_FAILED", message=f"Training failed: {text}.", remedy="Please report this.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from earthenware.errors import first_line
 from earthenware.validation._check import Check, Finding, Tables
 
 if TYPE_CHECKING:
@@ -124,4 +125,4 @@ def _exception(info: Mapping[str, Any]) -> str:
     """Return the first line of an exception; Great Expectations nests it under a metric's name or not at all."""
     found = [info, *(value for value in info.values() if isinstance(value, dict))]
     messages = [str(one["exception_message"]) for one in found if one.get("exception_message")]
-    return (messages or ["unknown reason"])[0].splitlines()[0].rstrip(".")
+    return first_line((messages or ["unknown reason"])[0])

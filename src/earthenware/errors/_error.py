@@ -1,15 +1,15 @@
-"""The one public error: a code, a sentence that says what and where, and what to do about it."""
+"""The error that every public function raises."""
 
 from __future__ import annotations
 
-from typing import Any
+from earthenware.errors._codes import CODES, KINDS, Kind
 
 
 class EarthenwareError(Exception):
     """An error that a user can act on.
 
     Attributes:
-        code: Upper-case identifier that scripts may match, such as ``EMPTY_SEARCH``.
+        code: Upper-case identifier that scripts may match, such as ``EMPTY_SEARCH``; :data:`CODES` lists them all.
         message: One sentence that says what went wrong and names the field, file or URL.
         remedy: What to do about it; empty when the message says it all.
     """
@@ -27,6 +27,16 @@ class EarthenwareError(Exception):
         # Exceptions are rebuilt from their args when they cross a process boundary: give all three.
         return type(self), (self.code, self.message, self.remedy)
 
-    def to_json(self) -> dict[str, Any]:
+    @property
+    def kind(self) -> Kind:
+        """Whose matter it is. A code of another version, read from its ``error.json``, is a failure of the step."""
+        return CODES[self.code].kind if self.code in CODES else "failed"
+
+    @property
+    def exit_code(self) -> int:
+        """What a process that ends with this error returns."""
+        return KINDS[self.kind].exit_code
+
+    def to_json(self) -> dict[str, str]:
         """Return the mapping that ``error.json`` holds."""
         return {"code": self.code, "message": self.message, "remedy": self.remedy}
