@@ -72,7 +72,7 @@ def test_a_pipelines_step_train_becomes_a_ray_job(as_ray_job: Kubernetes, chips:
 
 def test_settings_that_do_not_parse(monkeypatch: pytest.MonkeyPatch, chips: str, bucket: str):
     monkeypatch.setenv(SETTINGS_VARIABLE, '{"image": "i", "workers": 3}')
-    with pytest.raises(EarthenwareError, match=f"{SETTINGS_VARIABLE} : workers is not a known field"):
+    with pytest.raises(EarthenwareError, match=f"{SETTINGS_VARIABLE}: workers is not a known field"):
         train(SPEC, chips, f"{bucket}/train")
 
 
