@@ -1,8 +1,8 @@
-"""The Zarr arrays of a part: made once, read chip by chip.
+"""The Zarr arrays of a part: how they are made, and how they are opened.
 
 One inner chunk is one chip with all its bands, as chips are read one at a time and at random. Inner chunks lie in
 shards, which are written whole. Blosc-LZ4 with bit shuffling was the fastest of those tried at nearly the smallest
-size; a CRC-32C behind each chunk lets any Zarr reader notice a damaged one.
+size; a CRC-32C behind each chunk lets a reader notice a damaged one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from earthenware import storage
 from earthenware.chips._format import PIXELS
 from earthenware.chips._layout import SensorLayout
 from earthenware.chips._mask import Mask
+from earthenware.chips._shards import ShardedArray
 
 PIXEL = "pixels"
 MASK = "mask"
@@ -86,20 +87,13 @@ def create_arrays(directory: Path, layout: SensorLayout, chips: int, chip_size: 
     return pixels, mask
 
 
-def open_array(part: str, sensor: str, name: str) -> Any:
-    """Open one array of a part for reading, wherever the part lies."""
-    import zarr
-    import zarrs  # noqa: F401  registers the codec pipeline
-    from zarr.storage import LocalStore, ObjectStore
+def sharded_array(part: str, layout: SensorLayout, name: str, chips: int, chip_size: int) -> ShardedArray:
+    """Open one array of a part for reading, wherever the part lies.
 
-    uri = storage.join(part, PIXELS, sensor, name)
-    store: Any
-    if storage.is_local(uri):
-        store = LocalStore(storage.local_path(uri), read_only=True)
-        with zarr.config.set(_PIPELINE):
-            return zarr.open_array(store, mode="r", zarr_format=3)
-    # zarrs 0.2.3 refuses stores of obstore 0.12 ("Invalid key: read_timeout"), so Zarr's own pipeline reads these.
-    # Said outright: Zarr's configuration is one for the whole process, and a thread may be opening a local array.
-    store = ObjectStore(storage.object_store(uri), read_only=True)
-    with zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.BatchedCodecPipeline"}):
-        return zarr.open_array(store, mode="r", zarr_format=3)
+    Raises:
+        DamageError: It is not the array that a part of ``chips`` chips has.
+    """
+    uri = storage.join(part, PIXELS, layout.id, name)
+    if name == MASK:
+        return ShardedArray(uri, (chips, chip_size, chip_size), "uint8")
+    return ShardedArray(uri, (chips, len(layout.bands), chip_size, chip_size), layout.dtype)

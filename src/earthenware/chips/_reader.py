@@ -1,10 +1,10 @@
-"""Reading a chip store, one chip at a time."""
+"""Reading a chip store: chips in batches, one chip, the index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,17 +17,33 @@ from earthenware.chips._format import INDEX_FILE, STORE_FILE, read_document
 from earthenware.chips._index import column, index_schema
 from earthenware.chips._layout import layouts_of
 from earthenware.chips._mask import Mask
+from earthenware.chips._pixels import Failure, PixelReader, Wanted
+from earthenware.chips._shards import ShardedArray
 from earthenware.chips._store import part_uri
-from earthenware.errors import EarthenwareError, first_line
+from earthenware.errors import EarthenwareError
 
 _REMEDY = "Remove the output and build it again; 'ChipStore.verify' lists every damaged part."
+_BLOCK = 2**21
+"""Pixels that are verified at once, in each band."""
+
+
+class ChipArrays(NamedTuple):
+    """One sensor of many chips.
+
+    Attributes:
+        pixels: Stored values `[chip, band, y, x]`; the layout's nodata everywhere in a chip that lacks the sensor.
+        mask: Flags `[chip, y, x]`; ``Mask.NODATA`` everywhere in such a chip.
+    """
+
+    pixels: NDArray[np.int16]
+    mask: NDArray[np.uint8]
 
 
 class ChipStore:
     """A chip store, opened for reading.
 
-    Chips are numbered 0 to len(store) - 1 in the order of their ids. Arrays are opened when first needed and stay open
-    in this process; a pickled store carries its document but no open file, so it is cheap to send to a worker.
+    Chips are numbered 0 to len(store) - 1 in the order of their ids. What was read of indexes is kept in this process,
+    but no file stays open; a pickled store carries its document, so it is cheap to send to a worker.
 
     Attributes:
         uri: Where the store lies.
@@ -40,7 +56,7 @@ class ChipStore:
         self.document = document
         self.sensors = layouts_of(document)
         self._parts = [part_uri(self.uri, part["path"]) for part in document["parts"]]
-        self._opened: dict[tuple[int, str, str], Any] = {}
+        self._pixels = PixelReader(self._open_array, lambda part: storage.is_local(self._parts[part]))
         self._index: pa.Table | None = None
         self._places: NDArray[np.int64] | None = None
         self._presence: dict[str, NDArray[np.bool_]] = {}
@@ -90,6 +106,53 @@ class ChipStore:
         assert self._index is not None
         return self._index
 
+    def read_batch(
+        self,
+        sensors: Sequence[str],
+        indices: Sequence[int] | NDArray[np.int64],
+        *,
+        bands: Mapping[str, Sequence[str]] | None = None,
+        out: Mapping[str, ChipArrays] | None = None,
+        damaged: Callable[[int, EarthenwareError], None] | None = None,
+    ) -> dict[str, ChipArrays]:
+        """Read many chips at once: on threads, and from an object store in one round of concurrent requests.
+
+        Args:
+            sensors: Ids of the sensors wanted.
+            indices: Chip numbers, in the order wanted.
+            bands: Sensor id -> names of the bands wanted, in the order wanted; all bands of a sensor left out.
+            out: Sensor id -> arrays to fill, in which the pixels of one chip are contiguous; new ones where left out.
+            damaged: Called with a place in ``indices`` and what is wrong there, once per chip, in which case what
+                stands at the place is undefined; None raises instead.
+
+        Returns:
+            Sensor id -> its pixels and masks, in the order of ``indices``.
+
+        Raises:
+            EarthenwareError: ``UNKNOWN_SENSOR``, ``UNKNOWN_BAND``; ``CHIPS_CORRUPT`` naming the part and chip.
+            IndexError: There is no such chip.
+        """
+        chosen = np.asarray(indices, dtype=np.int64).reshape(-1)
+        found = {sensor: self._arrays_for(sensor, len(chosen), bands or {}, out or {}) for sensor in sensors}
+        outside = (chosen < -len(self)) | (chosen >= len(self))
+        if outside.any():
+            raise IndexError(f"chip {chosen[outside][0]} of {len(self)}")
+        wanted: list[Wanted] = []
+        for sensor, arrays in found.items():
+            layout, present = self.sensors[sensor], self.present(sensor)[chosen]
+            if not present.all():
+                arrays.pixels[~present] = layout.nodata
+                arrays.mask[~present] = Mask.NODATA
+            named = (bands or {}).get(sensor)
+            numbers = None if named is None else [layout.bands.index(name) for name in named]
+            assert self._places is not None
+            rows = np.flatnonzero(present)
+            for row, (part, position) in zip(rows.tolist(), self._places[chosen[rows]].tolist(), strict=True):
+                pixels = Wanted((part, sensor, _arrays.PIXEL), position, arrays.pixels[row], row, numbers)
+                wanted += [pixels, Wanted((part, sensor, _arrays.MASK), position, arrays.mask[row], row)]
+        self._report(self._pixels.read(wanted), damaged)
+        return found
+
     def read(self, sensor: str, i: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Read one sensor of one chip in physical units.
 
@@ -104,23 +167,20 @@ class ChipStore:
             EarthenwareError: ``UNKNOWN_SENSOR``; ``CHIPS_CORRUPT`` naming the part that is damaged.
             IndexError: There is no such chip.
         """
-        mask = self.read_mask(sensor, i)
-        return self.sensors[sensor].decode(self.read_stored(sensor, i)), mask
+        pixels, mask = self.read_batch([sensor], [i])[sensor]
+        return self.sensors[sensor].decode(pixels[0]), mask[0]
 
     def read_stored(self, sensor: str, i: int) -> NDArray[np.int16]:
         """Read one sensor of one chip as stored, [band, y, x]; arguments and errors as in :meth:`read`."""
-        stored: NDArray[np.int16] | None = self._chip(sensor, i, _arrays.PIXEL)
-        layout = self.sensors[sensor]
-        if stored is None:
-            return np.full((len(layout.bands), self.chip_size, self.chip_size), layout.nodata, dtype=np.int16)
+        pixels, _ = self.read_batch([sensor], [i])[sensor]
+        stored: NDArray[np.int16] = pixels[0]
         return stored
 
     def read_mask(self, sensor: str, i: int) -> NDArray[np.uint8]:
         """Read the flags of one sensor of one chip, [y, x]; arguments and errors as in :meth:`read`."""
-        mask: NDArray[np.uint8] | None = self._chip(sensor, i, _arrays.MASK)
-        if mask is None:
-            return np.full((self.chip_size, self.chip_size), Mask.NODATA, dtype=np.uint8)
-        return mask
+        _, mask = self.read_batch([sensor], [i])[sensor]
+        flags: NDArray[np.uint8] = mask[0]
+        return flags
 
     def present(self, sensor: str) -> NDArray[np.bool_]:
         """Return for each chip whether it has the sensor, [chip]."""
@@ -144,22 +204,49 @@ class ChipStore:
             total.append(digest)
             if digest != entry["digest"]:
                 yield f"Part '{part}': its index does not match the digest in {STORE_FILE}."
-            for position, row in enumerate(rows):
-                try:
-                    found = self._digest(number, position, row)
-                except EarthenwareError as error:
-                    yield error.message
-                    continue
-                if found != row["digest"]:
-                    yield f"Part '{part}', chip '{row['chip_id']}': its pixels do not match their digest."
+            size = max(1, _BLOCK // self.chip_size**2)
+            for start in range(0, len(rows), size):
+                yield from self._verify_pixels(number, start, rows[start : start + size])
         if len(total) == len(self._parts) and combine(total) != self.content_digest:
             yield f"'{storage.redact(self.uri)}/{STORE_FILE}': the content digest does not match the parts."
 
-    def _digest(self, part: int, position: int, row: dict[str, Any]) -> str:
-        present = [sensor for sensor in self.sensors if row[column(sensor, "present")]]
-        arrays = (_arrays.PIXEL, _arrays.MASK)
-        chips = {sensor: tuple(self._read(part, position, sensor, name) for name in arrays) for sensor in present}
-        return chip_digest({sensor: (pixels, mask) for sensor, (pixels, mask) in chips.items()})
+    def _verify_pixels(self, part: int, start: int, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Yield what is wrong with the pixels of chips that lie one behind another in a part."""
+        arrays = {sensor: self._arrays_for(sensor, len(rows), {}, {}) for sensor in self.sensors}
+        wanted = [
+            Wanted((part, sensor, name), start + row, values[row], row)
+            for row, stated in enumerate(rows)
+            for sensor, pair in arrays.items()
+            if stated[column(sensor, "present")]
+            for name, values in ((_arrays.PIXEL, pair.pixels), (_arrays.MASK, pair.mask))
+        ]
+        broken: dict[int, EarthenwareError] = {}
+        self._report(self._pixels.read(wanted), broken.__setitem__)
+        for row, stated in enumerate(rows):
+            has = [sensor for sensor in self.sensors if stated[column(sensor, "present")]]
+            if row in broken:
+                yield broken[row].message
+            elif stated["digest"] != chip_digest({s: (arrays[s].pixels[row], arrays[s].mask[row]) for s in has}):
+                where = storage.redact(self._parts[part])
+                yield f"Part '{where}', chip '{stated['chip_id']}': its pixels do not match their digest."
+
+    def _arrays_for(
+        self, sensor: str, count: int, bands: Mapping[str, Sequence[str]], out: Mapping[str, ChipArrays]
+    ) -> ChipArrays:
+        """Return the arrays to fill with ``count`` chips of a sensor."""
+        self._known(sensor)
+        layout, size = self.sensors[sensor], self.chip_size
+        unknown = [band for band in bands.get(sensor, ()) if band not in layout.bands]
+        if unknown:
+            message = f"The chip store '{storage.redact(self.uri)}' has no band '{unknown[0]}' of '{sensor}'."
+            raise EarthenwareError("UNKNOWN_BAND", message, f"It has {', '.join(layout.bands)}.")
+        shape = (count, len(bands.get(sensor, layout.bands)), size, size)
+        if sensor not in out:
+            return ChipArrays(np.empty(shape, np.int16), np.empty((count, size, size), np.uint8))
+        pixels, mask = out[sensor]
+        if pixels.shape != shape or mask.shape != (count, size, size):
+            raise ValueError(f"{sensor}: {pixels.shape} and {mask.shape} for {shape}")
+        return out[sensor]
 
     def _known(self, sensor: str) -> None:
         if sensor not in self.sensors:
@@ -169,41 +256,24 @@ class ChipStore:
                 f"It has {', '.join(self.sensors)}.",
             )
 
-    def _chip(self, sensor: str, i: int, name: str) -> Any:
-        """Return one chip of an array, or None when the chip lacks the sensor."""
-        present = self.present(sensor)
-        assert self._places is not None
-        if not -len(present) <= i < len(present):
-            raise IndexError(f"chip {i} of {len(present)}")
-        if not present[i]:
-            return None
-        part, position = self._places[i]
-        return self._read(int(part), int(position), sensor, name)
+    def _open_array(self, key: tuple[int, str, str]) -> ShardedArray:
+        part, sensor, name = key
+        chips = int(self.document["parts"][part]["chips"])
+        return _arrays.sharded_array(self._parts[part], self.sensors[sensor], name, chips, self.chip_size)
 
-    def _read(self, part: int, position: int, sensor: str, name: str) -> Any:
-        try:
-            key = (part, sensor, name)
-            if key not in self._opened:
-                self._opened[key] = _arrays.open_array(self._parts[part], sensor, name)
-            values = np.asarray(self._opened[key][position])
-        except EarthenwareError:
-            raise
-        except Exception as error:  # Zarr, its codecs and its stores raise a dozen types for damaged files
-            if isinstance(error, PermissionError) or type(error).__module__.startswith("obstore"):
-                message = f"Part '{storage.redact(self._parts[part])}' cannot be reached: {first_line(error)}."
-                remedy = "Check the network, the endpoint (AWS_ENDPOINT_URL) and the credentials."
-                raise EarthenwareError("STORAGE_FAILED", message, remedy) from error
-            raise self._corrupt(part, sensor, name, position, first_line(error)) from error
-        # A shard that is gone reads as fill values; a chip that is present has at least one measured pixel.
-        blank = (values & int(Mask.NODATA)) != 0 if name == _arrays.MASK else values == self.sensors[sensor].nodata
-        if blank.all():
-            raise self._corrupt(part, sensor, name, position, "the shard is missing")
-        return values
-
-    def _corrupt(self, part: int, sensor: str, name: str, position: int, why: str) -> EarthenwareError:
-        where = storage.redact(self._parts[part])
-        message = f"Part '{where}' is damaged: chip {position} of {sensor}/{name} cannot be read ({why})."
-        return EarthenwareError("CHIPS_CORRUPT", message, _REMEDY)
+    def _report(self, failures: Sequence[Failure], damaged: Callable[[int, EarthenwareError], None] | None) -> None:
+        """Tell of the first failure of each chip, or raise the first of all."""
+        seen: set[int] = set()
+        for failure in sorted(failures, key=lambda one: one.wanted.row):
+            part, sensor, name = failure.wanted.array
+            where = storage.redact(self._parts[part])
+            what = f"chip {failure.wanted.position} of {sensor}/{name} cannot be read ({failure.why})"
+            error = EarthenwareError("CHIPS_CORRUPT", f"Part '{where}' is damaged: {what}.", _REMEDY)
+            if damaged is None:
+                raise error
+            if failure.wanted.row not in seen:
+                seen.add(failure.wanted.row)
+                damaged(failure.wanted.row, error)
 
     def _part_index(self, part: int) -> pa.Table:
         uri = storage.join(self._parts[part], INDEX_FILE)

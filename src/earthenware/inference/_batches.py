@@ -37,21 +37,22 @@ def chips_to_batch(store: ChipStore, indices: Sequence[int] | NDArray[np.int64],
     pixels = np.zeros(shape, dtype=np.float32)
     valid = np.zeros(shape, dtype=bool)
     statistics = info.normalization
+    here = [sensor for sensor in info.sensors if sensor in store.sensors]
+    read = store.read_batch(here, chosen, bands={sensor: info.sensors[sensor] for sensor in here})
     first = 0
     for sensor_id, bands in info.sensors.items():
         axis = slice(first, first + len(bands))
         first += len(bands)
-        if sensor_id not in store.sensors:
+        if sensor_id not in read:
             continue
-        stored = [store.sensors[sensor_id].bands.index(band) for band in bands]
         mean, std = (values[axis, None, None] for values in (statistics.mean, statistics.std))
         known = statistics.known[axis, None, None]
         present = store.present(sensor_id)
         for row, i in enumerate(chosen):
             if not present[i]:
                 continue
-            values, flags = store.read(sensor_id, i)
-            values = (values[stored] - mean) / std
+            stored, flags = (arrays[row] for arrays in read[sensor_id])
+            values = (store.sensors[sensor_id].decode(stored) - mean) / std
             usable = np.isfinite(values) & ((flags & np.uint8(info.ignore[sensor_id])) == 0) & known
             pixels[row, axis] = np.where(usable, values, np.float32(0.0))
             valid[row, axis] = usable

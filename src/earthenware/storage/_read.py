@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,54 @@ def read_bytes(uri: str) -> bytes:
 
         store, key = locate(uri)
         return bytes(obstore.get(store, key).bytes())
+
+
+def read_ranges(uri: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Return pieces of one object: from a file with one read each, from a remote store with one request.
+
+    Args:
+        uri: The object.
+        ranges: Offset and length of each piece in bytes. Those of a remote object should lie near each other, as what
+            is between them is fetched too.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+        EarthenwareError: It cannot be read.
+    """
+    with explained("read", uri):
+        if is_local(uri):
+            file = os.open(local_path(uri), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return [os.pread(file, length, offset) for offset, length in ranges]
+            finally:
+                os.close(file)
+        import obstore
+
+        store, key = locate(uri)
+        first = min(offset for offset, _ in ranges)
+        last = max(offset + length for offset, length in ranges)
+        data = memoryview(obstore.get_range(store, key, start=first, end=last))
+        return [bytes(data[offset - first : offset - first + length]) for offset, length in ranges]
+
+
+def read_tail(uri: str, length: int) -> bytes:
+    """Return the last ``length`` bytes of an object, or all of a shorter one.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+        EarthenwareError: It cannot be read.
+    """
+    with explained("read", uri):
+        if is_local(uri):
+            file = os.open(local_path(uri), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.pread(file, length, max(0, os.fstat(file).st_size - length))
+            finally:
+                os.close(file)
+        import obstore
+
+        store, key = locate(uri)
+        return bytes(obstore.get(store, key, options={"range": {"suffix": length}}).bytes())
 
 
 def read_json(uri: str) -> Any:

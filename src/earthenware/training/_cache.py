@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earthenware.chips import ChipStore
+from earthenware.chips import ChipArrays, ChipStore
+from earthenware.errors import EarthenwareError
+
+_BATCH = 64
+"""Chips read at once into the cache."""
 
 
 @dataclass(frozen=True)
@@ -43,30 +47,33 @@ def cached_bytes(store: ChipStore, sensors: Sequence[str], chips: int) -> int:
 class _CachedStore(ChipStore):
     """A store whose chosen chips come from arrays in memory: stored values and flags, as they are in the store."""
 
-    def __init__(
-        self,
-        store: ChipStore,
-        place: NDArray[np.int64],
-        pixels: dict[str, NDArray[np.int16]],
-        masks: dict[str, NDArray[np.uint8]],
-    ) -> None:
-        super().__init__(store.uri, store.document)
-        self._place, self._pixels, self._masks = place, pixels, masks
+    def __init__(self, store: ChipStore, place: NDArray[np.int64], arrays: dict[str, ChipArrays]) -> None:
+        vars(self).update(vars(store))  # with its index, which is not read a second time
+        self._place, self._cache = place, arrays
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a cached store stays in its process")
 
-    def read_stored(self, sensor: str, i: int) -> NDArray[np.int16]:
-        if sensor not in self._pixels or self._place[i] < 0:
-            return super().read_stored(sensor, i)
-        stored: NDArray[np.int16] = self._pixels[sensor][self._place[i]]
-        return stored
-
-    def read_mask(self, sensor: str, i: int) -> NDArray[np.uint8]:
-        if sensor not in self._masks or self._place[i] < 0:
-            return super().read_mask(sensor, i)
-        flags: NDArray[np.uint8] = self._masks[sensor][self._place[i]]
-        return flags
+    def read_batch(
+        self,
+        sensors: Sequence[str],
+        indices: Sequence[int] | NDArray[np.int64],
+        *,
+        bands: Mapping[str, Sequence[str]] | None = None,
+        out: Mapping[str, ChipArrays] | None = None,
+        damaged: Callable[[int, EarthenwareError], None] | None = None,
+    ) -> dict[str, ChipArrays]:
+        places = self._place[np.asarray(indices, dtype=np.int64)]
+        if out is not None or (places < 0).any() or not set(sensors) <= set(self._cache):
+            return super().read_batch(sensors, indices, bands=bands, out=out, damaged=damaged)
+        found = {}
+        for sensor in sensors:
+            pixels, mask = self._cache[sensor]
+            stored = self.sensors[sensor].bands
+            chosen = [stored.index(band) for band in (bands or {}).get(sensor, stored)]
+            some = pixels[places] if chosen == list(range(len(stored))) else pixels[places[:, None], chosen]
+            found[sensor] = ChipArrays(some, mask[places])
+        return found
 
 
 def cached(
@@ -106,17 +113,17 @@ def cached(
     finally:
         if group.rank == 0:
             path.unlink()
-    pixels, masks = _arrays(block, store, sensors, len(chips))
-    for done, position in enumerate(range(group.rank, len(chips), group.size)):
-        for sensor in sensors:
-            pixels[sensor][position] = store.read_stored(sensor, int(chips[position]))
-            masks[sensor][position] = store.read_mask(sensor, int(chips[position]))
-        if done % 64 == 0:
-            progress(done)
+    arrays = _arrays(block, store, sensors, len(chips))
+    own = np.arange(group.rank, len(chips), group.size)
+    for start in range(0, len(own), _BATCH):
+        rows = own[start : start + _BATCH]
+        for sensor, read in store.read_batch(sensors, chips[rows]).items():
+            arrays[sensor].pixels[rows], arrays[sensor].mask[rows] = read
+        progress(start)
     group.barrier()
     place = np.full(len(store), -1, dtype=np.int64)
     place[chips] = np.arange(len(chips))
-    return _CachedStore(store, place, pixels, masks)
+    return _CachedStore(store, place, arrays)
 
 
 def _reserve(path: Path, total: int) -> bool:
@@ -133,11 +140,9 @@ def _reserve(path: Path, total: int) -> bool:
     return True
 
 
-def _arrays(
-    block: NDArray[np.uint8], store: ChipStore, sensors: Sequence[str], chips: int
-) -> tuple[dict[str, NDArray[np.int16]], dict[str, NDArray[np.uint8]]]:
-    pixels, masks, start = {}, {}, 0
+def _arrays(block: NDArray[np.uint8], store: ChipStore, sensors: Sequence[str], chips: int) -> dict[str, ChipArrays]:
     edge = store.chip_size
+    pixels, masks, start = {}, {}, 0
     for sensor in sensors:  # pixels first: they want even addresses
         shape = (chips, len(store.sensors[sensor].bands), edge, edge)
         stop = start + 2 * int(np.prod(shape))
@@ -147,4 +152,4 @@ def _arrays(
         stop = start + chips * edge * edge
         masks[sensor] = block[start:stop].reshape(chips, edge, edge)
         start = stop
-    return pixels, masks
+    return {sensor: ChipArrays(pixels[sensor], masks[sensor]) for sensor in sensors}

@@ -1,0 +1,187 @@
+"""Reading many chunks at once, from files and from object stores.
+
+From files each chunk is one read, and threads share the chunks. From an object store a batch is one round of concurrent
+requests: chunks of one shard that lie near each other come in one, and the indexes of shards come once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from earthenware import storage
+from earthenware.chips._shards import DamageError, ShardedArray, decode
+
+_REQUESTS = 32
+"""Requests to an object store at once."""
+_NEAR = 256 * 2**10
+"""Bytes between two chunks that are fetched and thrown away rather than asked for around: what a request costs."""
+_SPAN = 8 * 2**20
+"""Bytes that one request brings at most, so that large batches spread over connections."""
+_SHARE = 2**20
+"""Unpacked bytes worth handing to another thread."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One chunk that is to be read.
+
+    Attributes:
+        array: The array's key: (part, sensor, name).
+        position: The chip's position in its part.
+        out: Array to fill.
+        bands: Stored bands wanted; None for all.
+        row: The caller's number for the chip.
+    """
+
+    array: tuple[int, str, str]
+    position: int
+    out: NDArray[Any]
+    row: int
+    bands: Sequence[int] | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A chunk that could not be read, and why."""
+
+    wanted: Wanted
+    why: str
+
+
+_Place = tuple[int, int, Wanted]
+"""Offset, length, chunk."""
+_Job = tuple[str, list[_Place]]
+"""A shard, and chunks of it that are read together."""
+
+
+class PixelReader:
+    """Reads chunks of the arrays of a store; what it learns of arrays and shards it keeps.
+
+    Args:
+        open_array: Opens an array by its key.
+        is_local: Tells whether a part lies in files.
+    """
+
+    def __init__(
+        self, open_array: Callable[[tuple[int, str, str]], ShardedArray], is_local: Callable[[int], bool]
+    ) -> None:
+        self._open_array = open_array
+        self._is_local = is_local
+        self._arrays: dict[tuple[int, str, str], ShardedArray] = {}
+
+    def read(self, chunks: Sequence[Wanted]) -> list[Failure]:
+        """Fill the arrays of ``chunks`` and return those that are damaged.
+
+        Raises:
+            EarthenwareError: The storage cannot be reached.
+        """
+        broken: dict[Any, str] = {}
+        remote = not all(self._is_local(part) for part in {one.array[0] for one in chunks})
+
+        def noted(key: Any, call: Callable[[], None]) -> None:
+            try:
+                call()
+            except DamageError as error:
+                broken[key] = str(error)
+
+        def opened(key: tuple[int, str, str]) -> None:
+            self._arrays[key] = self._open_array(key)
+
+        missing = dict.fromkeys(one.array for one in chunks if one.array not in self._arrays)
+        _each(lambda key: noted(key, lambda: opened(key)), list(missing), remote)
+
+        shards: dict[tuple[tuple[int, str, str], int], list[tuple[int, Wanted]]] = {}
+        for one in chunks:
+            if one.array in self._arrays:
+                shard, slot = divmod(one.position, self._arrays[one.array].shard_chips)
+                shards.setdefault((one.array, shard), []).append((slot, one))
+        unread = [(key, shard) for key, shard in shards if not self._arrays[key].has_index(shard)]
+        _each(lambda where: noted(where, lambda: self._arrays[where[0]].load_index(where[1])), unread, remote)
+
+        failures = [Failure(one, broken[one.array]) for one in chunks if one.array in broken]
+        jobs: list[_Job] = []
+        for (key, shard), slots in shards.items():
+            if (key, shard) in broken:
+                failures += [Failure(one, broken[key, shard]) for _, one in slots]
+                continue
+            array, places = self._arrays[key], []
+            for slot, one in slots:
+                try:
+                    places.append((*array.place(shard, slot), one))
+                except DamageError as error:
+                    failures.append(Failure(one, str(error)))
+            jobs += [(array.shard_uri(shard), span) for span in _spans(places)]
+        for failed in _each(_fill, [[job] for job in jobs] if remote else _shares(jobs), remote):
+            failures += failed
+        return failures
+
+
+def _fill(jobs: Sequence[_Job]) -> list[Failure]:
+    failures = []
+    for uri, places in jobs:
+        try:
+            found = storage.read_ranges(uri, [(offset, length) for offset, length, _ in places])
+        except FileNotFoundError:
+            failures += [Failure(one, "the shard is missing") for _, _, one in places]
+            continue
+        for data, (_, _, one) in zip(found, places, strict=True):
+            try:
+                decode(data, one.out, one.bands)
+            except DamageError as error:
+                failures.append(Failure(one, str(error)))
+    return failures
+
+
+def _shares(jobs: Sequence[_Job]) -> list[list[_Job]]:
+    """Put jobs together, and cut them, to shares that are worth a thread each."""
+    shares: list[list[_Job]] = [[]]
+    room = _SHARE
+    for uri, places in jobs:
+        start = 0
+        while start < len(places):
+            if room <= 0:
+                shares.append([])
+                room = _SHARE
+            size = max(1, room // max(1, places[start][2].out.nbytes))
+            share = places[start : start + size]
+            shares[-1].append((uri, share))
+            room -= sum(one.out.nbytes for _, _, one in share)
+            start += size
+    return shares
+
+
+def _spans(places: list[_Place]) -> Iterator[list[_Place]]:
+    """Cut chunks of a shard in an object store into what one request brings each."""
+    places.sort(key=lambda place: place[:2])
+    first = 0
+    for i in range(1, len(places) + 1):
+        if i < len(places):
+            end = places[i - 1][0] + places[i - 1][1]
+            near = places[i][0] - end <= _NEAR
+            if near and places[i][0] + places[i][1] - places[first][0] <= _SPAN:
+                continue
+        if i > first:
+            yield places[first:i]
+        first = i
+
+
+def _each(call: Callable[[Any], T], items: Sequence[Any], remote: bool) -> list[T]:
+    """Call a function on each item, on threads where that is worth it."""
+    if len(items) < 2:
+        return [call(item) for item in items]
+    return list(_pool(_REQUESTS if remote else os.cpu_count() or 1, os.getpid()).map(call, items))
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Return this process's threads: those of a parent did not come along."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="chips")
