@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ from pytest_httpserver import HTTPServer
 from scipy.ndimage import map_coordinates
 from werkzeug import Request, Response
 
-from earthenware.datacube._gdal import gdal_options
 from earthenware.datacube._grid import Grid
 from earthenware.datacube._read import read_band
 from earthenware.errors import EarthenwareError
+from earthenware.rasters import Reading
 from tests.datacube._earth import CRS, ORIGIN, grid_transform, write_tiff
 
-OPTIONS = gdal_options(retries=3, timeout=20)
+READING = Reading(retries=3, timeout=20)
 
 
 def _grid(height: int, width: int, transform: Affine | None = None, crs: str = CRS) -> Grid:
@@ -39,10 +40,10 @@ def _nonzero(raw: np.ndarray) -> np.ndarray:
 
 
 def _read(
-    links: list[Path | str], grid: Grid, resampling: Any = "bilinear", accept: Any = _finite, **options: Any
+    links: list[Path | str], grid: Grid, resampling: Any = "bilinear", accept: Any = _finite, **changes: Any
 ) -> Any:
     links = [str(link) for link in links]
-    return read_band(links, grid, resampling=resampling, accept=accept, options={**OPTIONS, **options})
+    return read_band(links, grid, resampling=resampling, accept=accept, reading=replace(READING, **changes))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -187,7 +188,7 @@ def _serve(server: HTTPServer, path: str, data: bytes, failures: list[int]) -> N
 def test_failed_requests_are_tried_again(httpserver: HTTPServer, tiff: bytes, failures: list[int]) -> None:
     path = f"/ok{len(failures)}.tif"
     _serve(httpserver, path, tiff, list(failures))
-    found, _ = _read([httpserver.url_for(path)], _grid(100, 100), GDAL_HTTP_RETRY_DELAY=0.02)
+    found, _ = _read([httpserver.url_for(path)], _grid(100, 100), delay=0.02)
     with rasterio.MemoryFile(tiff) as memory, memory.open() as file:
         np.testing.assert_array_equal(found, file.read(1))
 
@@ -197,25 +198,26 @@ def test_a_web_server_that_keeps_refusing(httpserver: HTTPServer, tiff: bytes, s
     path = f"/bad{status}.tif"
     _serve(httpserver, path, tiff, [status] * 100)
     with pytest.raises(EarthenwareError, match=path) as raised:
-        _read([httpserver.url_for(path) + "?sig=SECRET"], _grid(100, 100), GDAL_HTTP_RETRY_DELAY=0.02)
+        _read([httpserver.url_for(path) + "?sig=SECRET"], _grid(100, 100), delay=0.02)
     assert raised.value.code == code
     assert "SECRET" not in raised.value.message
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
     with pytest.raises(EarthenwareError, match=r"127\.0\.0\.1:9/x\.tif") as raised:
-        _read(["http://127.0.0.1:9/x.tif"], _grid(10, 10), GDAL_HTTP_MAX_RETRY=1, GDAL_HTTP_RETRY_DELAY=0.02)
+        _read(["http://127.0.0.1:9/x.tif"], _grid(10, 10), retries=1, delay=0.02)
     assert raised.value.code == "HTTP_ERROR"
 
 
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@pytest.fixture(params=["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def endpoint(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv(request.param, f"http://{host}:{port}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "tester-secret")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
@@ -230,15 +232,15 @@ def test_links_into_an_s3_store_are_read(endpoint: str, tiff: bytes) -> None:
 
     minio.Minio(endpoint, "tester", "tester-secret", secure=False).make_bucket("pixels")
     storage.write_bytes("s3://pixels/a.tif", tiff)
-    options = gdal_options(retries=1, timeout=10)
+    reading = Reading(retries=1, timeout=10, own=("s3://pixels/run",))
     found, covered = read_band(
-        ["s3://pixels/a.tif"], _grid(100, 100), resampling="bilinear", accept=_finite, options=options
+        ["s3://pixels/a.tif"], _grid(100, 100), resampling="bilinear", accept=_finite, reading=reading
     )
     assert covered
     with rasterio.MemoryFile(tiff) as memory, memory.open() as file:
         np.testing.assert_array_equal(found, file.read(1))
     with pytest.raises(EarthenwareError) as raised:
-        read_band(["s3://pixels/b.tif"], _grid(9, 9), resampling="bilinear", accept=_finite, options=options)
+        read_band(["s3://pixels/b.tif"], _grid(9, 9), resampling="bilinear", accept=_finite, reading=reading)
     assert raised.value.code == "MISSING_ASSET", raised.value.message
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from earthenware.chips import ChipStore, PartEntry, write_store
 from earthenware.datacube import BuildSpec, _cut, _part
-from earthenware.datacube._gdal import gdal_options
 from earthenware.datacube._part import PartTask, build_part
 from earthenware.datacube._scenes import group_scenes, parse_scene, shard_rows
+from earthenware.rasters import Reading
 from tests.datacube._earth import DEM, LAND_COVER, S1, S2, Earth
 
 SENSORS = (S2, S1, DEM, LAND_COVER)
@@ -73,10 +73,10 @@ def test_bands_are_not_read_where_clouds_leave_nothing(tmp_path: Path) -> None:
     scene = earth.add("a", clouds="all")
     Path(earth.item(scene, S2)["assets"]["B02"]["href"]).write_bytes(b"broken")
     tally = _cut.Tally()
-    options = gdal_options(retries=0, timeout=5)
+    reading = Reading(retries=0, timeout=5)
     with ThreadPoolExecutor(1) as pool:
         one = parse_scene(earth.rows[0], SENSORS, 10.0)
-        blocks = list(_cut.cut_scene(one, BuildSpec(chip_size=32), SENSORS, options, pool, tally))
+        blocks = list(_cut.cut_scene(one, BuildSpec(chip_size=32), SENSORS, reading, pool, tally))
     assert blocks == []
     assert tally.dropped_cloud == tally.candidates == 4
 

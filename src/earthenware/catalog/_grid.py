@@ -19,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from earthenware.catalog._item import BadItemError
 from earthenware.errors import first_line
+from earthenware.rasters import Reading, open_raster
 from earthenware.sensors import asset_for, href_signer
 
 GSD_M: Final = 10.0
@@ -59,17 +60,18 @@ class Grid:
         return float(mine.intersection(theirs).area / min(mine.area, theirs.area))
 
 
-def read_header(href: str) -> tuple[str, Affine, tuple[int, int]]:
-    """Read a raster's header with rasterio.
+def read_header(href: str, own: tuple[str, ...] = ()) -> tuple[str, Affine, tuple[int, int]]:
+    """Read a raster's header.
+
+    Args:
+        href: Its link.
+        own: URIs whose buckets are the user's own.
 
     Raises:
-        rasterio.errors.RasterioError: It cannot be opened.
+        EarthenwareError: It cannot be opened; see :func:`earthenware.rasters.open_raster`.
         ValueError: It has no CRS.
     """
-    import rasterio
-
-    options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MAX_RETRY": "3", "GDAL_HTTP_TIMEOUT": "60"}
-    with rasterio.Env(**options), rasterio.open(href) as dataset:
+    with open_raster(href, Reading(own=own)) as dataset:
         if dataset.crs is None:
             raise ValueError("it has no CRS")
         a, b, c, d, e, f = tuple(dataset.transform)[:6]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from earthenware import storage
@@ -34,7 +35,7 @@ _ELEVATION: Final = "cop-dem-glo-30"
 _LAND_COVER: Final = "land-cover"
 
 
-def query(spec: QuerySpec, output: str, open_header: HeaderOpener = read_header) -> StepReport:
+def query(spec: QuerySpec, output: str, open_header: HeaderOpener | None = None) -> StepReport:
     """Search a catalog, sample scenes, match the other sensors to them and divide the places among the splits.
 
     Args:
@@ -66,7 +67,7 @@ def query(spec: QuerySpec, output: str, open_header: HeaderOpener = read_header)
         )
 
     def body(attempt: Attempt) -> Result:
-        return _run(spec, attempt, open_header)
+        return _run(spec, attempt, open_header or partial(read_header, own=(output, spec.catalog)))
 
     return run_step("query", QUERY_VERSION, spec=spec, inputs=inputs, output=output, body=body)
 

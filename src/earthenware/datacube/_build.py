@@ -61,6 +61,9 @@ def _body(attempt: Attempt, spec: BuildSpec, scenes: str) -> Result:
     index, count = spec.shard_of
     rows = shard_rows(table, index, count)
     groups = group_scenes(rows, chip_size=spec.chip_size, part_chips=spec.part_chips, alone_above=STRIP_PIXELS)
+    query = attempt.input("scenes")
+    catalogs = query.inputs.get("catalog", []) if query is not None else []
+    own = (attempt.output, scenes, *(catalog.uri for catalog in catalogs))
     done = attempt.committed()
     if any(key in done for key in groups):
         attempt.log(f"{sum(key in done for key in groups)} of {len(groups)} parts were built before")
@@ -73,6 +76,7 @@ def _body(attempt: Attempt, spec: BuildSpec, scenes: str) -> Result:
             sensors=sensors,
             spec=spec,
             scratch=str(attempt.scratch),
+            own=own,
         )
         for key, group in groups.items()
         if key not in done

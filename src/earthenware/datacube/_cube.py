@@ -16,6 +16,7 @@ from earthenware.datacube._grid import Grid
 from earthenware.datacube._read import read_band
 from earthenware.datacube._scenes import Scene
 from earthenware.errors import EarthenwareError, first_line
+from earthenware.rasters import Reading
 from earthenware.sensors import (
     EVIDENCE_BANDS,
     S2,
@@ -99,13 +100,13 @@ class SceneReader:
 
     Args:
         scene: The scene.
-        options: GDAL's configuration.
+        reading: How files are read.
         pool: Where files are read side by side.
     """
 
-    def __init__(self, scene: Scene, options: dict[str, Any], pool: Executor) -> None:
+    def __init__(self, scene: Scene, reading: Reading, pool: Executor) -> None:
         self._scene = scene
-        self._options = options
+        self._reading = reading
         self._pool = pool
         self._radiometry: Radiometry | None = None
         self._covered: dict[str, bool] = {}
@@ -256,7 +257,7 @@ class SceneReader:
             except (OSError, ValueError) as error:  # requests' errors are OSErrors
                 message = f"No signature could be had for an asset of item '{item.get('id')}': {first_line(error)}."
                 raise EarthenwareError("HTTP_ERROR", message) from error
-        return read_band(links, grid, resampling=resampling, accept=_ACCEPT[kind], options=self._options)
+        return read_band(links, grid, resampling=resampling, accept=_ACCEPT[kind], reading=self._reading)
 
     def _links(self, name: str, band: str) -> list[str]:
         return [str(asset_for(item, name, band)["href"]) for item in self._scene.items[name]]

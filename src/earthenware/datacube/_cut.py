@@ -16,6 +16,7 @@ from earthenware.datacube._grid import ChipPlaces, Grid, chip_places, footprints
 from earthenware.datacube._scenes import Scene
 from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
+from earthenware.rasters import Reading
 from earthenware.sensors import LAND_COVER, S2, WORLD_COVER_CLASSES
 
 STRIP_PIXELS = 6 * 2**20
@@ -96,7 +97,7 @@ class _Fractions:
 
 
 def cut_scene(
-    scene: Scene, spec: BuildSpec, sensors: Sequence[str], options: dict[str, Any], pool: Executor, tally: Tally
+    scene: Scene, spec: BuildSpec, sensors: Sequence[str], reading: Reading, pool: Executor, tally: Tally
 ) -> Iterator[ChipBlock]:
     """Yield a scene's chips, a strip of chip rows at a time.
 
@@ -106,7 +107,7 @@ def cut_scene(
         scene: The scene.
         spec: How to cut.
         sensors: Sensors to store.
-        options: GDAL's configuration.
+        reading: How files are read.
         pool: Where files are read side by side.
         tally: Counts, added to.
 
@@ -124,7 +125,7 @@ def cut_scene(
     places = places.take(~withheld)
     if not len(places):
         return
-    reader = SceneReader(scene, options, pool)
+    reader = SceneReader(scene, reading, pool)
     for strip in _strips(places, scene.grid.width, size):
         block = _cut_strip(reader, scene, spec, sensors, strip, tally)
         if block is not None:

@@ -17,16 +17,18 @@ from typing import Any
 from earthenware import storage
 from earthenware.chips import ChipWriter
 from earthenware.datacube._cut import Tally, cut_scene
-from earthenware.datacube._gdal import gdal_options
 from earthenware.datacube._grid import chip_places
 from earthenware.datacube._scenes import Scene, SceneRow, parse_scene
 from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
+from earthenware.rasters import Reading
 from earthenware.steps import Reject
 
 _SCENE_ERRORS = frozenset(
     {
+        "ASSET_TOO_LARGE",
         "BAD_SCENE",
+        "FORBIDDEN_LINK",
         "HTTP_ERROR",
         "MISSING_ASSET",
         "MIXED_OFFSETS",
@@ -56,6 +58,7 @@ class PartTask:
         sensors: Sensors to store.
         spec: How to build.
         scratch: A local folder for parts that are to be uploaded.
+        own: URIs whose buckets are the user's own.
     """
 
     key: str
@@ -65,6 +68,7 @@ class PartTask:
     sensors: tuple[str, ...]
     spec: BuildSpec
     scratch: str
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def _upload(directory: Path, uri: str) -> None:
 
 def _build(task: PartTask, directory: Path) -> BuiltPart:
     spec = task.spec
-    options = gdal_options(retries=spec.retries, timeout=spec.timeout)
+    reading = Reading(retries=spec.retries, timeout=spec.timeout, own=task.own)
     rejects: list[Reject] = []
     scenes: list[Scene] = []
     for row in task.scenes:
@@ -130,7 +134,7 @@ def _build(task: PartTask, directory: Path) -> BuiltPart:
             before, seen = len(writer), deepcopy(tally)
             try:
                 # A scene that fits into one strip is read whole before any of it is written.
-                for block in cut_scene(scene, spec, task.sensors, options, pool, tally):
+                for block in cut_scene(scene, spec, task.sensors, reading, pool, tally):
                     with _full_disk_explained(task.uri):
                         writer.write(block.pixels, block.masks, block.rows)
             except EarthenwareError as error:

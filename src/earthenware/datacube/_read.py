@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from earthenware import storage
 from earthenware.datacube._grid import Grid
-from earthenware.errors import EarthenwareError, first_line
+from earthenware.errors import EarthenwareError
+from earthenware.rasters import Reading, open_raster, read_pixels
 
 Accept = Callable[[NDArray[Any]], NDArray[np.bool_]]
 
@@ -41,7 +42,7 @@ def read_band(
     *,
     resampling: Literal["nearest", "bilinear"],
     accept: Accept,
-    options: dict[str, Any],
+    reading: Reading,
 ) -> tuple[NDArray[np.float32], bool]:
     """Read a band from one or several files onto a grid.
 
@@ -55,17 +56,18 @@ def read_band(
         resampling: How to warp.
         accept: Says which source pixels are measurements, given their raw numbers; the file's own nodata is left out
             in any case.
-        options: GDAL's configuration.
+        reading: How files are read.
 
     Returns:
         Values [y, x], NaN where there is none, and whether any file covers a part of the grid.
 
     Raises:
-        EarthenwareError: ``MISSING_ASSET``, ``HTTP_ERROR``, ``UNREADABLE_ASSET`` or ``NO_CRS``, naming the file.
+        EarthenwareError: ``NO_CRS``, or what :func:`open_raster` raises, naming the
+            file.
     """
     result: NDArray[np.float32] | None = None
     for link in links:
-        found = _read_one(link, grid, resampling, accept, options)
+        found = _read_one(link, grid, resampling, accept, reading)
         if found is None:
             continue
         if result is None:
@@ -79,45 +81,11 @@ def read_band(
     return result, True
 
 
-def _read_one(
-    link: str, grid: Grid, resampling: str, accept: Accept, options: dict[str, Any]
-) -> NDArray[np.float32] | None:
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    try:
-        with rasterio.Env(**options), rasterio.open(link) as file:
-            if file.crs is None:
-                raise EarthenwareError("NO_CRS", f"'{storage.redact(link)}' has no coordinate reference system.")
-            return _read_open(file, grid, resampling, accept)
-    except (RasterioError, OSError) as error:
-        raise _explain(link, error) from error
-
-
-def _explain(link: str, error: Exception) -> EarthenwareError:
-    """Turn what GDAL says into one sentence and a reason."""
-    chain: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        chain.append(str(cause) or type(cause).__name__)
-        cause = cause.__cause__ or cause.__context__
-    text = " ".join(chain)
-    where, last = storage.redact(link), first_line(chain[-1])
-    remote = link.startswith(("http://", "https://", "s3://", "/vsi"))
-    gone = ("HTTP response code: 404", "NoSuchKey", "No such file or directory", "does not exist")
-    if any(sign in text for sign in gone):
-        return EarthenwareError("MISSING_ASSET", f"There is no file '{where}'.")
-    signs = (
-        "HTTP response code",
-        "HTTP error code",
-        "CURL error",
-        "timed out",
-        "Could not resolve",
-        "Failed to connect",
-    )
-    if remote and any(sign in text for sign in signs):
-        return EarthenwareError("HTTP_ERROR", f"'{where}' could not be fetched: {last}.")
-    return EarthenwareError("UNREADABLE_ASSET", f"'{where}' cannot be read: {last}.")
+def _read_one(link: str, grid: Grid, resampling: str, accept: Accept, reading: Reading) -> NDArray[np.float32] | None:
+    with open_raster(link, reading) as file:
+        if file.crs is None:
+            raise EarthenwareError("NO_CRS", f"'{storage.redact(link)}' has no coordinate reference system.")
+        return _read_open(file, grid, resampling, accept)
 
 
 def _read_open(file: Any, grid: Grid, resampling: str, accept: Accept) -> NDArray[np.float32] | None:
@@ -132,7 +100,7 @@ def _read_open(file: Any, grid: Grid, resampling: str, accept: Accept) -> NDArra
     (top, bottom), (left, right) = window
     step = _decimation(file, grid, same)
     height, width = max(1, (bottom - top) // step), max(1, (right - left) // step)
-    raw = file.read(1, window=window, out_shape=(height, width))
+    raw = read_pixels(file, window, (height, width))
     values = _masked(raw, file.nodata, accept)
     placed = _moved(source, left, top, (right - left) / width, (bottom - top) / height)
     return _warp(values, placed, target if same else file.crs, grid, target, resampling)
@@ -162,7 +130,7 @@ def _paste(file: Any, grid: Grid, accept: Accept) -> NDArray[np.float32] | None:
     columns = (max(0, left), min(file.width, left + grid.width))
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
         return None
-    values = _masked(file.read(1, window=(rows, columns)), file.nodata, accept)
+    values = _masked(read_pixels(file, (rows, columns)), file.nodata, accept)
     if values.shape == (grid.height, grid.width):
         return values
     result = np.full((grid.height, grid.width), np.nan, dtype=np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cache, partial
 
@@ -68,7 +67,7 @@ def _store(situation: Situation) -> list[Check]:
     if situation.on_cluster and storage.is_local(root):
         sentence = f"The root '{root}' is a folder of this machine, which the pods of a cluster do not share."
         return [Check("store", lambda: failed(sentence, "Give a root in an object store: --root s3://BUCKET/PREFIX."))]
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    endpoint = storage.own_access().endpoint
     if not storage.is_local(root) and is_hidden(endpoint):
         sentence = f"The store '{storage.redact(endpoint)}' is a name inside the cluster, and this machine is outside."
         remedy = "Run doctor in a pod, or forward a port and set AWS_ENDPOINT_URL to it."

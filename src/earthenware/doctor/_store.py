@@ -75,7 +75,7 @@ def _check_bucket(root: str) -> Verdict:
         if error.code == "NO_SUCH_BUCKET":
             return failed(error.message, "Create it (the chart's hook does), or correct --root.")
         raise
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
+    endpoint = storage.own_access().endpoint or "AWS"
     what = "nothing below it yet" if empty else "with objects below it"
     return ok(f"'{storage.redact(root)}' at {storage.redact(endpoint)} can be listed, {what}.")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
-from urllib.parse import urlsplit
 
 from pyarrow.fs import FileSelector, FileSystemHandler, PyFileSystem, S3FileSystem
+
+from earthenware import storage
 
 
 def shared_files() -> Any:
@@ -15,12 +15,10 @@ def shared_files() -> Any:
     Made here and not from a URI: pyarrow would ask Amazon for the bucket's region. It is sent to the workers without
     credentials, which each finds in its own environment.
     """
-    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "")
-    options: dict[str, Any] = {
-        "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    }
-    if endpoint.netloc:
-        options |= {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme}
+    access = storage.own_access()
+    options: dict[str, Any] = {"region": access.region}
+    if access.endpoint:
+        options |= {"endpoint_override": access.parts.netloc, "scheme": access.parts.scheme}
     return PyFileSystem(NoFolders(S3FileSystem(**options)))
 
 

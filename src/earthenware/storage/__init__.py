@@ -8,6 +8,7 @@ given up after ``EARTHENWARE_STORE_SECONDS`` (default 40).
 
 from __future__ import annotations
 
+from earthenware.storage._access import Access, access, own_access
 from earthenware.storage._buckets import ensure_bucket
 from earthenware.storage._explain import ConflictError
 from earthenware.storage._names import is_local, is_web, join, local_path, name, normalise, parent, redact, redact_text
@@ -38,7 +39,9 @@ from earthenware.storage._write import (
 )
 
 __all__ = [
+    "Access",
     "ConflictError",
+    "access",
     "delete_file",
     "delete_prefix",
     "download_file",
@@ -54,6 +57,7 @@ __all__ = [
     "name",
     "normalise",
     "object_store",
+    "own_access",
     "parent",
     "read_bytes",
     "read_json",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from urllib.parse import urlsplit
-
 from earthenware.errors import EarthenwareError
+from earthenware.storage._access import own_access
 from earthenware.storage._explain import explained
 from earthenware.storage._names import is_local, local_path, redact, split_s3
 from earthenware.storage._remote import give_up_seconds, refuse_web
@@ -30,9 +28,8 @@ def ensure_bucket(uri: str) -> bool:
     from minio.error import MinioException, S3Error
 
     bucket, _ = split_s3(uri)
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "https://s3.amazonaws.com"
-    host = urlsplit(endpoint)
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    access = own_access()
+    endpoint = access.parts.geturl()
     seconds = give_up_seconds()
     pool = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=min(5.0, seconds), read=seconds),
@@ -41,7 +38,11 @@ def ensure_bucket(uri: str) -> bool:
     try:
         credentials = ChainedProvider([EnvAWSProvider(), EnvMinioProvider()])
         client = Minio(
-            host.netloc, secure=host.scheme == "https", region=region, credentials=credentials, http_client=pool
+            access.parts.netloc,
+            secure=not access.plain_http,
+            region=access.region,
+            credentials=credentials,
+            http_client=pool,
         )
         if client.bucket_exists(bucket):
             return False

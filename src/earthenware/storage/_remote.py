@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from earthenware.errors import EarthenwareError
+from earthenware.storage._access import own_access
 from earthenware.storage._explain import explained
 from earthenware.storage._names import is_local, is_web, local_path, redact, split_s3
 
@@ -40,10 +41,15 @@ def _s3(bucket: str, prefix: str | None, environment: tuple[tuple[str, str], ...
     """Return the store of a bucket; the environment is in the key of the cache, as credentials may change."""
     import obstore.store
 
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    plain = any(value.startswith("http://") for key, value in environment if key.startswith("AWS_ENDPOINT"))
+    access = own_access()
+    options: Any = {"endpoint": access.endpoint} if access.endpoint else {}
     return obstore.store.S3Store(
-        bucket, prefix=prefix, region=region, client_options=_client(plain, give_up), retry_config=_retry(give_up)
+        bucket,
+        prefix=prefix,
+        region=access.region,
+        client_options=_client(access.plain_http, give_up),
+        retry_config=_retry(give_up),
+        **options,
     )
 
 
