@@ -96,6 +96,7 @@ _MEANINGS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "VERSION_MISMATCH": "A pipeline was compiled by another version of this package than is installed.",
     },
     "input": {
+        "ASSET_TOO_LARGE": "An image claims a size or blocks for which no memory is taken.",
         "BAD_MANIFEST": "A step's manifest is damaged or of a newer version.",
         "BAD_PIPELINE": "A compiled pipeline holds something that Kubeflow does not know.",
         "BAD_POINTER": "An artifact of a component is not a pointer to a step's output.",
@@ -109,6 +110,7 @@ _MEANINGS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "CHIP_SIZE": "The chips are of a size that the model's patches do not fill.",
         "EMPTY_PRODUCT": "The embedding product has no rows.",
         "EMPTY_SEARCH": "The search found no scene that can be used.",
+        "FORBIDDEN_LINK": "A catalog's link is not the address of a file, or leads to a place that it may not.",
         "MISSING_ASSET": "An item of the catalog lacks a band, or its file is not there.",
         "MIXED_OFFSETS": "Items of one scene declare different radiometric offsets.",
         "MODEL_CORRUPT": "A model package is damaged.",
