@@ -5,7 +5,7 @@ import json
 import pytest
 
 from earthenware.errors import EarthenwareError
-from earthenware.sensors import S2, SCL_BAND, asset_for, has_asset, href_signer, profile_for, sensor_of
+from earthenware.sensors import S2, asset_for, has_asset, href_signer, profile_for, sensor_of
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,7 @@ def items(realdata):
         "mini": item("mini_catalog/items.json")["features"][0],
         "dem": answer("TestCLISearch.test_save_inprocess__01"),
         "world-cover": item("stac/items/stactools-esa-worldcover/ESA_WorldCover_10m_2021_v200_N00E006.json"),
+        "landsat": item("stac/items/stacchip/landsat-c2l2-sr-LC09_L2SR_086107_20240311_20240312_02_T2_SR.json"),
         "rtc-aws": item("stac/items/stactools-sentinel1/S1A_20200103_17RMJ_ASC.json"),
         "grd": item(
             "stac/items/stactools-sentinel1/S1A_IW_GRDH_1SDV_20210809T173953_20210809T174018_039156_049F13.json"
@@ -48,7 +49,8 @@ def items(realdata):
         ("dem", "earth-search-v1", "cop-dem-glo-30"),
         ("world-cover", "generic", "land-cover"),
         ("rtc-aws", "generic", "sentinel-1-rtc"),
-        ("grd", "generic", None),
+        ("landsat", "generic", "landsat-c2-l2"),
+        ("grd", "generic", "sentinel-1-grd"),
     ],
 )
 def test_items_are_recognised(items, name, profile, sensor):
@@ -73,12 +75,15 @@ def test_every_band_is_found_in_a_geotiff_of_its_own(items, name, has_scl):
         assert band in href.rsplit("/", 1)[-1]
         assert href.endswith(".tif")
     assert len(set(hrefs)) == len(hrefs)
-    assert has_asset(items[name], S2.id, SCL_BAND) == has_scl
+    assert has_asset(items[name], S2.id, "SCL") == has_scl
 
 
 def test_the_other_sensors_are_found_too(items):
     assert asset_for(items["dem"], "cop-dem-glo-30", "dem")["href"].endswith("DEM.tif")
     assert asset_for(items["world-cover"], "land-cover", "class")["href"].endswith("_Map.tif")
+    assert asset_for(items["grd"], "sentinel-1-grd", "vh")["href"].endswith(
+        "-vh-20210809t173953-20210809t174018-039156-049f13-002.tiff"
+    )
     assert asset_for(items["rtc-aws"], "sentinel-1-rtc", "vh")["href"].endswith("Gamma0_VH.tif")
 
 

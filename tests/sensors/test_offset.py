@@ -8,7 +8,7 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earthenware.sensors import EVIDENCE_BANDS, decide_offset, declared_offset, offset_declaration, offset_evidence
+from earthenware.sensors import EVIDENCE_BANDS, S2, decide_offset, declared_offset, offset_declaration, offset_evidence
 
 # Reflectance * 10000 of natural surfaces: typical values per band, in the order B02 B03 B04 B11 B12.
 SURFACES = {
@@ -123,12 +123,12 @@ def test_bands_on_two_grids_are_refused():
     ],
 )
 def test_declared_offset(collection, properties, offset):
-    assert declared_offset({"id": "x", "collection": collection, "properties": properties}) == offset
+    assert declared_offset({"id": "x", "collection": collection, "properties": properties}, S2.id) == offset
 
 
 def test_a_declaration_says_where_it_was_read():
     item = {"collection": "sentinel-2-l2a", "properties": {"s2:processing_baseline": "05.09"}}
-    assert offset_declaration(item).source == "processing baseline 05.09"
+    assert offset_declaration(item, "baseline").source == "processing baseline 05.09"
 
 
 def read(folder):
@@ -151,7 +151,7 @@ def test_real_tiles(realdata, tile, declared, applied, contradicted):
     catalog = realdata / "mini_catalog"
     features = json.loads((catalog / "items.json").read_text())["features"]
     item = next(feature for feature in features if feature["id"] == f"S2_{tile}")
-    assert declared_offset(item) == declared
+    assert declared_offset(item, S2.id) == declared
     numbers = read(catalog / "sentinel-2-l2a" / tile)
     decision = decide_offset(declared, offset_evidence(numbers))
     assert (decision.applied, decision.contradicted) == (applied, contradicted)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from earthenware import storage
 from earthenware.catalog._spec import Box, Interval
 from earthenware.errors import EarthenwareError, first_line
-from earthenware.sensors import PROFILES, CatalogProfile, profile_for
+from earthenware.sensors import CatalogProfile, profile_for
 
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10_000
@@ -25,12 +25,6 @@ _CAUSE: Final = re.compile(
     r"|network is unreachable",
     re.IGNORECASE,
 )
-# What the landing pages of known catalogs call themselves: mirrors and proxies have other host names.
-_LANDING_IDS: Final = {
-    "microsoft-pc": "planetary-computer",
-    "earth-search-aws": "earth-search-v1",
-    "earth-search": "earth-search-v0",
-}
 
 
 class StacApi:
@@ -82,8 +76,7 @@ class StacApi:
         if not self._client.conforms_to("ITEM_SEARCH"):
             # Old APIs do not say what they conform to; the search link says it for them.
             self._client.add_conforms_to("ITEM_SEARCH")
-        known = _LANDING_IDS.get(str(self._client.id))
-        self.profile: CatalogProfile = PROFILES[known] if known else profile_for(self.url)
+        self.profile: CatalogProfile = profile_for(self.url, str(self._client.id))
         self._can_filter = self.profile.query_extension and bool(self._client.conforms_to("QUERY"))
 
     def search(

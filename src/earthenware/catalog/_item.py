@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from earthenware.catalog._hrefs import HostileLinkError, with_absolute_hrefs
 from earthenware.errors import EarthenwareError
-from earthenware.sensors import SCL_BAND, asset_for, has_asset, processing_baseline, sensor
+from earthenware.sensors import asset_for, has_asset, processing_baseline, sensor
 
 _MGRS: Final = re.compile(r"T?(\d{1,2})([C-HJ-NP-X])([A-HJ-NP-Z][A-HJ-NP-V])")
 Moment = datetime
@@ -112,8 +112,9 @@ def read_item(raw: Any, sensor_id: str, base: str) -> SceneItem:
 
 def _needed_assets(item: Mapping[str, Any], sensor_id: str) -> dict[str, Any]:
     bands = list(sensor(sensor_id).band_names)
-    if sensor_id == "sentinel-2-l2a" and has_asset(item, sensor_id, SCL_BAND):
-        bands.append(SCL_BAND)
+    quality = sensor(sensor_id).quality
+    if quality is not None and has_asset(item, sensor_id, quality.band):
+        bands.append(quality.band)
     try:
         needed = [asset_for(item, sensor_id, band) for band in bands]
     except EarthenwareError as error:

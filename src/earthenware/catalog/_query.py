@@ -22,6 +22,7 @@ from earthenware.catalog._splits import Splits, split_places
 from earthenware.catalog._summary import summary
 from earthenware.catalog._table import Scene, scenes_table
 from earthenware.errors import EarthenwareError
+from earthenware.sensors import collection_in
 from earthenware.steps import Attempt, Result, StepReport, run_step
 
 QUERY_VERSION: Final = 1
@@ -267,7 +268,8 @@ def _counts(
 def _licences(source: Source, scenes: Sequence[Scene]) -> dict[str, str]:
     used = {item.collection for scene in scenes for items in scene.matches.values() for item in items}
     used |= {scene.optical.collection for scene in scenes}
-    return {one.collection: one.licence for one in source.profile.collections if one.collection in used}
+    known = {name: collection_in(source.profile.name, name) for name in sorted(used)}
+    return {name: found[1].licence for name, found in known.items() if found}
 
 
 def _empty(spec: QuerySpec, source: Source, answered: int, usable: int) -> EarthenwareError:

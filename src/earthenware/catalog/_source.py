@@ -14,7 +14,7 @@ from earthenware.catalog._api import StacApi
 from earthenware.catalog._file import is_file, read_items
 from earthenware.catalog._item import BadItemError, SceneItem, read_item
 from earthenware.catalog._spec import Box, Interval
-from earthenware.sensors import PROFILES, CatalogProfile, sensor_of
+from earthenware.sensors import PROFILES, SENSORS, CatalogProfile, sensor_of
 
 OnReject = Callable[[str, str, str], None]
 """Called with the id, the reason code and the message of each item that cannot be used."""
@@ -70,6 +70,11 @@ class _Reader:
             return None
 
 
+def collection_ids(profile: CatalogProfile, sensor: str) -> tuple[str, ...]:
+    """Return the collections of a catalog that fill a sensor, the preferred ones first."""
+    return tuple(one.id for one in SENSORS[sensor].collections.get(profile.name, ()))
+
+
 def _key(raw: Any, position: int) -> tuple[str, str]:
     if isinstance(raw, dict) and isinstance(raw.get("id"), str) and raw["id"]:
         return str(raw.get("collection") or ""), raw["id"]
@@ -87,7 +92,7 @@ class ApiSource(_Reader):
 
     def collections(self, sensor: str) -> tuple[str, ...]:
         """Return the collections that may fill a sensor, the preferred ones first."""
-        return tuple(one.collection for one in self.profile.collections_of(sensor))
+        return collection_ids(self.profile, sensor)
 
     def optical(
         self, collection: str, boxes: Sequence[Box], interval: Interval, max_cloud_cover: float, max_items: int
@@ -143,7 +148,7 @@ class FileSource(_Reader):
     def collections(self, sensor: str) -> tuple[str, ...]:
         """Return the collections of the file that fill a sensor, the preferred ones first."""
         there = {item.collection for item in self._items[sensor].values()}
-        return tuple(one.collection for one in self.profile.collections_of(sensor) if one.collection in there)
+        return tuple(name for name in collection_ids(self.profile, sensor) if name in there)
 
     def optical(
         self, collection: str, boxes: Sequence[Box], interval: Interval, max_cloud_cover: float, max_items: int

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
-from earthenware.sensors import TIME_MATCHES
+from earthenware.sensors import sensor
 from earthenware.steps import CommaList, Spec
 
 Box = tuple[float, float, float, float]
@@ -42,7 +42,7 @@ class QuerySpec(Spec):
     max_cloud_cover: float = Field(50.0, ge=0, le=100, description="Largest cloud cover of an optical scene (%)")
     max_nodata: float = Field(60.0, ge=0, le=100, description="Largest share of an optical scene without data (%)")
     sentinel1_max_days: float = Field(
-        TIME_MATCHES["sentinel-1-rtc"].max_days or 6.0,
+        sensor("sentinel-1-rtc").window_days or 6.0,
         ge=0,
         le=60,
         description="Largest distance in time between radar and optical scene (days)",

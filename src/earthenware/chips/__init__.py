@@ -9,10 +9,10 @@ from earthenware.chips._digest import chip_digest
 from earthenware.chips._format import FORMAT, FORMAT_VERSION, STORE_FILE
 from earthenware.chips._index import column, index_schema
 from earthenware.chips._layout import NODATA, SensorLayout
-from earthenware.chips._mask import UNUSABLE, Mask
 from earthenware.chips._reader import ChipArrays, ChipStore
 from earthenware.chips._store import PartEntry, merge_documents, store_document, write_store
 from earthenware.chips._writer import ChipWriter, PartSummary
+from earthenware.sensors import UNUSABLE, Mask
 
 __all__ = [
     "FORMAT",

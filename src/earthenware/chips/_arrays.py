@@ -13,8 +13,8 @@ from typing import Any
 from earthenware import storage
 from earthenware.chips._format import PIXELS
 from earthenware.chips._layout import SensorLayout
-from earthenware.chips._mask import Mask
 from earthenware.chips._shards import ShardedArray
+from earthenware.sensors import Mask
 
 PIXEL = "pixels"
 MASK = "mask"

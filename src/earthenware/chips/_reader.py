@@ -16,11 +16,11 @@ from earthenware.chips._digest import chip_digest, combine, row_digest
 from earthenware.chips._format import INDEX_FILE, STORE_FILE, read_document
 from earthenware.chips._index import column, index_schema
 from earthenware.chips._layout import layouts_of
-from earthenware.chips._mask import Mask
 from earthenware.chips._pixels import Failure, PixelReader, Wanted
 from earthenware.chips._shards import ShardedArray
 from earthenware.chips._store import part_uri
 from earthenware.errors import EarthenwareError
+from earthenware.sensors import Mask
 
 _REMEDY = "Remove the output and build it again; 'ChipStore.verify' lists every damaged part."
 _BLOCK = 2**21

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.chips._layout import SensorLayout
-from earthenware.chips._mask import UNUSABLE
+from earthenware.sensors import UNUSABLE
 
 Sums = dict[str, dict[str, list[int]]]
 """Sensor -> band -> [count, sum, sum of squares] of stored values."""

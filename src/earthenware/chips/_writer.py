@@ -17,8 +17,8 @@ from earthenware.chips._digest import chip_digest, combine, row_digest
 from earthenware.chips._format import INDEX_FILE
 from earthenware.chips._index import column, index_table, with_geo_metadata
 from earthenware.chips._layout import SensorLayout
-from earthenware.chips._mask import Mask
 from earthenware.chips._statistics import Sums, band_sums, merge_sums
+from earthenware.sensors import Mask
 
 TRAINING_SPLIT = "train"
 

@@ -20,8 +20,6 @@ from earthenware.rasters import Reading
 from earthenware.sensors import (
     EVIDENCE_BANDS,
     S2,
-    SCL_BAND,
-    SCL_FLAGS,
     OffsetDecision,
     OffsetEvidence,
     asset_for,
@@ -40,10 +38,8 @@ _SATURATED_DN = 65535
 _SAMPLE = 1024
 """Edge in pixels of the sample on which a large scene's offset is decided."""
 
-_FLAG_OF_CLASS: NDArray[np.uint8] = np.zeros(256, dtype=np.uint8)
-for _name, _classes in SCL_FLAGS.items():
-    for _code in _classes:
-        _FLAG_OF_CLASS[_code] |= np.uint8(Mask[_name.upper()])
+assert S2.quality is not None
+_QUALITY = S2.quality
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,7 @@ class SceneReader:
         self._pool = pool
         self._radiometry: Radiometry | None = None
         self._covered: dict[str, bool] = {}
-        self.has_classes = all(has_asset(item, S2.id, SCL_BAND) for item in scene.items[S2.id])
+        self.has_classes = all(has_asset(item, S2.id, _QUALITY.band) for item in scene.items[S2.id])
         if not scene.items[S2.id]:
             raise EarthenwareError("MISSING_ASSET", f"Scene '{scene.id}' has no Sentinel-2 item.")
 
@@ -132,9 +128,9 @@ class SceneReader:
         """
         if not self.has_classes:
             return None
-        values, covered = self._band(S2.id, SCL_BAND, grid, "nearest", "label")
-        self._covered[SCL_BAND] = self._covered.get(SCL_BAND, False) or covered
-        return _FLAG_OF_CLASS[np.nan_to_num(values).astype(np.uint8)]
+        values, covered = self._band(S2.id, _QUALITY.band, grid, "nearest", "label")
+        self._covered[_QUALITY.band] = self._covered.get(_QUALITY.band, False) or covered
+        return _QUALITY.flags(values)
 
     def read(self, grid: Grid, flags: NDArray[np.uint8] | None) -> Cube:
         """Read all sensors onto a window's grid.
@@ -216,7 +212,7 @@ class SceneReader:
         dn = {band: numbers[band] for band in EVIDENCE_BANDS}
         clear = None if flags is None else (flags & int(UNUSABLE)) == 0
         evidence = offset_evidence(dn, clear)
-        declared = {declared_offset(item) for item in self._scene.items[S2.id]}
+        declared = {declared_offset(item, S2.id) for item in self._scene.items[S2.id]}
         if len(declared) > 1:
             raise EarthenwareError(
                 "MIXED_OFFSETS",

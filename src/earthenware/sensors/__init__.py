@@ -1,46 +1,49 @@
-"""What an instrument measures, and how each catalog names and stores it.
+"""What an instrument measures and its role in a datacube, and how each catalog names and stores it.
 
-Bands, wavelengths (nm), ground sampling distances (m), storage units, radiometric offsets, legends, reference
-statistics; the table of catalogs with their asset names, flags, signing and licences. STAC items are plain mappings.
+One entry per sensor (``instruments/``) says everything that the rest of the house asks: bands, wavelengths (nm), ground
+sampling distances (m), units, flags, windows in time, groups of bands, plausible values, collections and asset names.
+Beside them stands the table of catalogs. STAC items are plain mappings.
 """
 
-from earthenware.sensors._assets import asset_for, has_asset, href_signer, profile_for, sensor_of
-from earthenware.sensors._catalogs import PROFILES, SCL_BAND, CatalogProfile, CollectionProfile
-from earthenware.sensors._classes import SCL_CLASSES, SCL_FLAGS, WORLD_COVER_CLASSES, land_cover_lookup
-from earthenware.sensors._encoding import NODATA, db_from_linear, decode, encode, linear_from_db
-from earthenware.sensors._matching import TIME_MATCHES, TimeMatch
-from earthenware.sensors._offset import (
+from earthenware.sensors._assets import (
+    asset_for,
+    collection_of,
+    declared_offset,
+    has_asset,
+    href_signer,
+    is_of_mode,
+    profile_for,
+    sensor_of,
+)
+from earthenware.sensors._catalogs import PROFILES, CatalogProfile
+from earthenware.sensors._encoding import NODATA, db_from_linear, decode, encode
+from earthenware.sensors._mask import UNUSABLE, Mask
+from earthenware.sensors._sensor import Band, Collection, OffsetCheck, OffsetDecision, OffsetRule, Quality, Sensor
+from earthenware.sensors._table import SENSORS, collection_in, sensor
+from earthenware.sensors.instruments._sentinel_2_baseline import (
+    BOA_OFFSET,
+    OffsetDeclaration,
+    offset_declaration,
+    processing_baseline,
+)
+from earthenware.sensors.instruments._sentinel_2_offset import (
     EVIDENCE_BANDS,
-    OffsetDecision,
     OffsetEvidence,
     decide_offset,
     offset_evidence,
 )
-from earthenware.sensors._radiometry import (
-    BOA_OFFSET,
-    OffsetDeclaration,
-    declared_offset,
-    offset_declaration,
-    processing_baseline,
-)
-from earthenware.sensors._sensors import (
-    BAND_GROUPS,
-    DEM,
-    LAND_COVER,
-    PRETRAIN_SENSORS,
-    S1,
-    S2,
-    SENSORS,
-    Band,
-    Sensor,
-    sensor,
-)
-from earthenware.sensors._statistics import CLAY_V0_STATISTICS, BandStatistics
+from earthenware.sensors.instruments.cop_dem_glo_30 import SENSOR as DEM
+from earthenware.sensors.instruments.land_cover import SENSOR as LAND_COVER
+from earthenware.sensors.instruments.land_cover import WORLD_COVER_CLASSES, land_cover_lookup
+from earthenware.sensors.instruments.sentinel_1_rtc import SENSOR as S1
+from earthenware.sensors.instruments.sentinel_2_l2a import SENSOR as S2
+
+PRETRAIN_SENSORS = (S2.id, S1.id, DEM.id)
+BAND_GROUPS = {**S2.groups, **S1.groups, **DEM.groups}
 
 __all__ = [
     "BAND_GROUPS",
     "BOA_OFFSET",
-    "CLAY_V0_STATISTICS",
     "DEM",
     "EVIDENCE_BANDS",
     "LAND_COVER",
@@ -49,22 +52,23 @@ __all__ = [
     "PROFILES",
     "S1",
     "S2",
-    "SCL_BAND",
-    "SCL_CLASSES",
-    "SCL_FLAGS",
     "SENSORS",
-    "TIME_MATCHES",
+    "UNUSABLE",
     "WORLD_COVER_CLASSES",
     "Band",
-    "BandStatistics",
     "CatalogProfile",
-    "CollectionProfile",
+    "Collection",
+    "Mask",
+    "OffsetCheck",
     "OffsetDecision",
     "OffsetDeclaration",
     "OffsetEvidence",
+    "OffsetRule",
+    "Quality",
     "Sensor",
-    "TimeMatch",
     "asset_for",
+    "collection_in",
+    "collection_of",
     "db_from_linear",
     "decide_offset",
     "declared_offset",
@@ -72,8 +76,8 @@ __all__ = [
     "encode",
     "has_asset",
     "href_signer",
+    "is_of_mode",
     "land_cover_lookup",
-    "linear_from_db",
     "offset_declaration",
     "offset_evidence",
     "processing_baseline",

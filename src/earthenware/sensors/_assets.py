@@ -7,15 +7,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from earthenware.errors import EarthenwareError
-from earthenware.sensors._catalogs import PROFILES, SCL_BAND, CatalogProfile, CollectionProfile
-from earthenware.sensors._sensors import sensor
-
-Item = Mapping[str, Any]
+from earthenware.sensors._catalogs import PROFILES, CatalogProfile
+from earthenware.sensors._sensor import Collection, Item, Sensor
+from earthenware.sensors._table import collection_in, sensor
 
 _RASTER_MEDIA_TYPES: Final = ("image/tiff", "image/vnd.stac.geotiff")
 
 
-def profile_for(source: str | Item) -> CatalogProfile:
+def profile_for(source: str | Item, landing_id: str = "") -> CatalogProfile:
     """Return the profile of the catalog that an item comes from, or of a catalog's URL.
 
     An item is recognised by its properties, its collection and the hosts of its links and assets. What nothing
@@ -23,8 +22,12 @@ def profile_for(source: str | Item) -> CatalogProfile:
 
     Args:
         source: STAC item, or root URL (or file URI) of a catalog.
+        landing_id: What the catalog's landing page calls itself, which counts more than its URL.
     """
     if isinstance(source, str):
+        named = [one for one in PROFILES.values() if landing_id and one.landing_id == landing_id]
+        if named:
+            return named[0]
         return _profile_of_url(source) or PROFILES["generic"]
     if source.get("collection") == "sentinel-s2-l2a-cogs":
         return PROFILES["earth-search-v0"]
@@ -59,13 +62,35 @@ def _hrefs(item: Item) -> Iterator[str]:
 
 def sensor_of(item: Item) -> str | None:
     """Return the id of the sensor that an item's collection fills, None where it fills none."""
-    collection = _collection_of(item)
-    return collection.sensor if collection else None
+    found = _filled_by(item)
+    return found[0].id if found else None
 
 
-def _collection_of(item: Item) -> CollectionProfile | None:
-    collection_id = str(item.get("collection") or "")
-    return profile_for(item).collection(collection_id) or PROFILES["generic"].collection(collection_id)
+def collection_of(item: Item) -> Collection | None:
+    """Return what is known about an item's collection; None where it is unknown."""
+    found = _filled_by(item)
+    return found[1] if found else None
+
+
+def is_of_mode(item: Item, sensor_id: str) -> bool:
+    """Return whether an item is of the instrument and mode that a sensor stands for, as far as it says."""
+    properties: Mapping[str, Any] = item.get("properties") or {}
+    wanted = sensor(sensor_id).only.items()
+    return all(properties.get(name) is None or str(properties[name]) in values for name, values in wanted)
+
+
+def declared_offset(item: Item, sensor_id: str) -> int:
+    """Return the digital numbers that an item's metadata says must be subtracted; 0 for a sensor without offsets."""
+    check = sensor(sensor_id).offsets
+    if check is None:
+        return 0
+    collection = collection_of(item)
+    return check.declared(item, collection.offset_rule if collection else "flag")
+
+
+def _filled_by(item: Item) -> tuple[Sensor, Collection] | None:
+    name = str(item.get("collection") or "")
+    return collection_in(profile_for(item).name, name) or collection_in("generic", name)
 
 
 def asset_for(item: Item, sensor_id: str, band: str) -> Mapping[str, Any]:
@@ -77,7 +102,7 @@ def asset_for(item: Item, sensor_id: str, band: str) -> Mapping[str, Any]:
     Args:
         item: STAC item.
         sensor_id: Sensor that the item fills.
-        band: Band name of that sensor, or ``SCL`` for Sentinel-2's scene classification.
+        band: Name of one of its bands, or of its quality band.
 
     Returns:
         The asset, with ``href``.
@@ -86,9 +111,10 @@ def asset_for(item: Item, sensor_id: str, band: str) -> Mapping[str, Any]:
         EarthenwareError: ``UNKNOWN_SENSOR``, ``UNKNOWN_BAND``, or ``MISSING_ASSET`` where the item has no such asset.
     """
     wanted = sensor(sensor_id)
-    common_name = "" if band == SCL_BAND and sensor_id == "sentinel-2-l2a" else wanted.band(band).common_name
+    is_quality = wanted.quality is not None and wanted.quality.band == band
+    common_name = "" if is_quality else wanted.band(band).common_name
     assets: Mapping[str, Any] = item.get("assets") or {}
-    for name in _asset_names(item, sensor_id, band):
+    for name in _asset_names(item, wanted, band):
         asset = assets.get(name)
         if isinstance(asset, Mapping) and asset.get("href"):
             return asset
@@ -107,7 +133,7 @@ def asset_for(item: Item, sensor_id: str, band: str) -> Mapping[str, Any]:
 
 
 def has_asset(item: Item, sensor_id: str, band: str) -> bool:
-    """Return whether an item has an asset for a band, such as ``SCL``, which some catalogs lack."""
+    """Return whether an item has an asset for a band, such as the quality band, which some catalogs lack."""
     try:
         asset_for(item, sensor_id, band)
     except EarthenwareError:
@@ -115,12 +141,12 @@ def has_asset(item: Item, sensor_id: str, band: str) -> bool:
     return True
 
 
-def _asset_names(item: Item, sensor_id: str, band: str) -> Iterator[str]:
-    own = _collection_of(item)
-    if own is not None and own.sensor == sensor_id:
-        yield from own.assets.get(band, ())
-    for profile in PROFILES.values():
-        for collection in profile.collections_of(sensor_id):
+def _asset_names(item: Item, wanted: Sensor, band: str) -> Iterator[str]:
+    own = _filled_by(item)
+    if own is not None and own[0] is wanted:
+        yield from own[1].assets.get(band, ())
+    for name in PROFILES:
+        for collection in wanted.collections.get(name, ()):
             yield from collection.assets.get(band, ())
 
 

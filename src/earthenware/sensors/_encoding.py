@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 NODATA: Final = -32768
 """Stored value of a pixel without data, in every sensor."""
@@ -31,6 +32,8 @@ def encode(values: npt.ArrayLike, scale: float, offset: float = 0.0) -> npt.NDAr
     Raises:
         ValueError: The scale is not larger than 0.
     """
+    import numpy as np
+
     if not scale > 0:
         raise ValueError(f"scale must be larger than 0, not {scale}")
     physical = np.asarray(values, dtype=np.float64)
@@ -50,6 +53,8 @@ def decode(stored: npt.ArrayLike, scale: float, offset: float = 0.0) -> npt.NDAr
     Returns:
         float32 of the same shape.
     """
+    import numpy as np
+
     numbers = np.asarray(stored)
     values = numbers.astype(np.float32) * np.float32(scale) + np.float32(offset)
     values[numbers == NODATA] = np.nan
@@ -67,20 +72,10 @@ def db_from_linear(power: npt.ArrayLike) -> npt.NDArray[np.float32]:
     Returns:
         Decibels, float32, of the same shape.
     """
+    import numpy as np
+
     linear = np.asarray(power, dtype=np.float64)
     with np.errstate(invalid="ignore"):
         measured = np.isfinite(linear) & (linear > 0)
     decibels = 10.0 * np.log10(np.where(measured, np.maximum(linear, _SMALLEST_POWER), 1.0))
     return np.where(measured, decibels, np.nan).astype(np.float32)
-
-
-def linear_from_db(decibels: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Turn decibels into linear backscatter (power); NaN stays NaN.
-
-    Args:
-        decibels: Backscatter `[..., y, x]` in dB.
-
-    Returns:
-        Linear power, float32, of the same shape.
-    """
-    return np.power(10.0, np.asarray(decibels, dtype=np.float64) / 10.0).astype(np.float32)

@@ -16,13 +16,15 @@ cannot carry the offset. The reverse, that nothing dark is seen, proves little: 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import numpy.typing as npt
+from earthenware.sensors._sensor import Item, OffsetDecision, OffsetRule
+from earthenware.sensors.instruments._sentinel_2_baseline import BOA_OFFSET, offset_declaration
 
-from earthenware.sensors._radiometry import BOA_OFFSET
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 EVIDENCE_BANDS: Final = ("B02", "B03", "B04", "B11", "B12")
 """Visible and short-wave infrared bands, where natural surfaces are dark."""
@@ -57,25 +59,6 @@ class OffsetEvidence:
     dry_land_below: float
 
 
-@dataclass(frozen=True)
-class OffsetDecision:
-    """The offset to subtract and why.
-
-    Attributes:
-        applied: Digital numbers to subtract.
-        declared: What the item's metadata says must be subtracted.
-        contradicted: The pixels rule out the declared offset.
-        suspected: The pixels look as if they carried an offset that is not declared; it is not applied.
-        reason: One sentence for people.
-    """
-
-    applied: int
-    declared: int
-    contradicted: bool
-    suspected: bool
-    reason: str
-
-
 def offset_evidence(dn: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None = None) -> OffsetEvidence:
     """Count what the numbers of a scene say about an offset.
 
@@ -90,6 +73,8 @@ def offset_evidence(dn: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bo
     Raises:
         ValueError: The bands are not on one grid.
     """
+    import numpy as np
+
     bands = {name: np.asarray(dn[name]) for name in EVIDENCE_BANDS if name in dn}
     shapes = {array.shape for array in bands.values()} | ({valid.shape} if valid is not None and bands else set())
     if len(shapes) > 1:
@@ -162,3 +147,21 @@ def _looks_shifted(evidence: OffsetEvidence) -> bool:
         return False
     begins = {band for band, onset in evidence.onset.items() if low <= onset <= high}
     return bool(begins & {"B02", "B04"}) and bool(begins & {"B11", "B12"}) and len(begins) >= 3
+
+
+class BoaOffset:
+    """How Sentinel-2's offset is found out."""
+
+    bands = EVIDENCE_BANDS
+
+    def declared(self, item: Item, rule: OffsetRule) -> int:
+        """Return the digital numbers that an item says must be subtracted: 0 or 1000."""
+        return offset_declaration(item, rule).offset
+
+    def decide(
+        self, declared: int, numbers: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None
+    ) -> OffsetDecision:
+        """Decide from raw numbers `[y, x]` of the bands, 0 meaning no data, and from which of them are valid."""
+        evidence = offset_evidence(numbers, valid)
+        seen = [evidence.darkest[band] for band in ("B02", "B03", "B04") if band in evidence.darkest]
+        return replace(decide_offset(declared, evidence), dark_dn=min(seen) if seen else None)

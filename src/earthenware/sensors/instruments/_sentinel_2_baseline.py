@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from earthenware.sensors._assets import profile_for
-from earthenware.sensors._catalogs import PROFILES
+from earthenware.sensors._sensor import Item, OffsetRule
 
 BOA_OFFSET: Final = 1000
 """Digital numbers that processing baselines >= 04.00 add to reflectance * 10000."""
@@ -40,23 +39,17 @@ class OffsetDeclaration:
     source: str
 
 
-def declared_offset(item: Mapping[str, Any]) -> int:
-    """Return the digital numbers that an item's metadata says must be subtracted: 0 or 1000."""
-    return offset_declaration(item).offset
-
-
-def offset_declaration(item: Mapping[str, Any]) -> OffsetDeclaration:
+def offset_declaration(item: Item, rule: OffsetRule) -> OffsetDeclaration:
     """Read an item's offset: the catalog's flag where it counts, else the processing baseline, else the date.
 
     ``raster:bands`` is not read: Earth Search leaves ``offset: -0.1`` there after having subtracted it.
 
     Args:
         item: STAC item of a Sentinel-2 Level-2A scene.
+        rule: That of its collection; where the collection is unknown, ``flag``.
     """
     properties: Mapping[str, Any] = item.get("properties") or {}
-    collection_id = str(item.get("collection") or "")
-    collection = profile_for(item).collection(collection_id) or PROFILES["generic"].collection(collection_id)
-    if collection is None or collection.offset_rule == "flag":
+    if rule == "flag":
         for name in _FLAGS:
             if properties.get(name) is True:
                 return OffsetDeclaration(0, f"{name} is true")
@@ -70,7 +63,7 @@ def offset_declaration(item: Mapping[str, Any]) -> OffsetDeclaration:
     return OffsetDeclaration(offset, f"no processing baseline is given and the date is {acquired:%Y-%m-%d}")
 
 
-def processing_baseline(item: Mapping[str, Any]) -> float | None:
+def processing_baseline(item: Item) -> float | None:
     """Return the processing baseline of a Sentinel-2 item, such as 5.09, or None where nothing tells it."""
     properties: Mapping[str, Any] = item.get("properties") or {}
     for name in _BASELINES:

@@ -1,50 +1,18 @@
-"""Legends: Sentinel-2 scene classes, and land-cover maps expressed in ESA WorldCover codes."""
+"""Land cover: maps of several publishers, expressed in the codes of ESA WorldCover."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Final
 
 from earthenware.sensors._encoding import NODATA
+from earthenware.sensors._sensor import Band, Collection, Item, Sensor
+from earthenware.sensors.instruments._licences import CC_BY
 
-SCL_CLASSES: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        0: "no data",
-        1: "saturated or defective",
-        2: "dark area (topographic or cast shadow)",
-        3: "cloud shadow",
-        4: "vegetation",
-        5: "not vegetated",
-        6: "water",
-        7: "unclassified",
-        8: "cloud, medium probability",
-        9: "cloud, high probability",
-        10: "thin cirrus",
-        11: "snow or ice",
-    }
-)
-"""Sentinel-2 scene classification (SCL band of Level-2A), after the Level-2A algorithm document of ESA."""
-
-SCL_FLAGS: Final[Mapping[str, frozenset[int]]] = MappingProxyType(
-    {
-        "nodata": frozenset({0}),
-        "saturated": frozenset({1}),
-        "shadow": frozenset({3}),
-        "water": frozenset({6}),
-        "cloud": frozenset({8, 9, 10}),
-        "snow": frozenset({11}),
-    }
-)
-"""Scene classes behind each mask flag.
-
-Class 2 sets no flag: it marks dark surfaces (terrain shadow, burnt ground, lava, asphalt, dark water) that are valid
-measurements, and flagging it would remove mountains in winter. Class 7 sets none either: it is "none of the others".
-A catalog without an SCL asset yields masks that lack cloud, shadow, water, snow and saturation; only nodata is known.
-"""
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 WORLD_COVER_CLASSES: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -72,7 +40,7 @@ _NINE_CLASSES: Final = {1: 80, 2: 10, 4: 90, 5: 40, 7: 50, 8: 60, 9: 70, 11: 30}
 _NINE_CLASSES_COMPACT: Final = {1: 80, 2: 10, 3: 90, 4: 40, 5: 50, 6: 60, 7: 70, 9: 30}
 
 
-def land_cover_lookup(item: Mapping[str, Any]) -> npt.NDArray[np.int16]:
+def land_cover_lookup(item: Item) -> npt.NDArray[np.int16]:
     """Return the table that turns a land-cover item's pixel codes into WorldCover codes.
 
     Args:
@@ -84,6 +52,8 @@ def land_cover_lookup(item: Mapping[str, Any]) -> npt.NDArray[np.int16]:
     Raises:
         ValueError: The item's collection is no land-cover map known here.
     """
+    import numpy as np
+
     collection = str(item.get("collection") or "")
     if collection == "esa-worldcover":
         codes = _WORLD_COVER
@@ -98,3 +68,35 @@ def land_cover_lookup(item: Mapping[str, Any]) -> npt.NDArray[np.int16]:
     table = np.full(256, NODATA, dtype=np.int16)
     table[list(codes)] = list(codes.values())
     return table
+
+
+def _world_cover(numbers: npt.NDArray[Any], item: Item) -> npt.NDArray[np.float32]:
+    import numpy as np
+
+    table = land_cover_lookup(item)
+    known = np.isfinite(numbers) & (numbers >= 0) & (numbers <= 255)
+    codes = np.where(known, table[np.where(known, numbers, 0).astype(np.uint8)], NODATA).astype(np.float32)
+    codes[codes == NODATA] = np.nan
+    return codes
+
+
+_MAPS: Final = (
+    Collection("esa-worldcover", {"class": ("map",)}, CC_BY),
+    *(Collection(name, {"class": ("data",)}, CC_BY) for name in ("io-lulc-annual-v02", "io-lulc-9-class", "io-lulc")),
+)
+
+SENSOR: Final = Sensor(
+    id="land-cover",
+    title="Land cover",
+    kind="label",
+    role="label",
+    bands=(Band("class", "", None, 10),),
+    gsd_m=10,
+    scale=1.0,
+    unit="ESA WorldCover class",
+    resampling="nearest",
+    physical=_world_cover,
+    legend=WORLD_COVER_CLASSES,
+    collections={"planetary-computer": _MAPS, "generic": _MAPS},
+)
+"""Land cover in the codes of ESA WorldCover, from whichever map the catalog has."""

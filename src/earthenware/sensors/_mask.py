@@ -1,4 +1,4 @@
-"""What a pixel's quality flags mean, in the chip store and everywhere after it."""
+"""What a pixel's quality flags mean, from the reader of an asset to the loss of a model."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ class Mask(IntFlag):
 
 
 UNUSABLE = Mask.NODATA | Mask.CLOUD | Mask.SHADOW | Mask.SATURATED
-"""The flags that keep a pixel out of band statistics: its value says nothing about the ground."""
+"""The flags that keep a pixel of an optical sensor out of statistics: its value says nothing about the ground."""
