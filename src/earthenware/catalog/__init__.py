@@ -1,8 +1,17 @@
 """From a catalog to a table of scenes: STAC search, sampling, matching in time and space, splits by place."""
 
-from earthenware.catalog._query import QUERY_VERSION, SCENES, query
-from earthenware.catalog._spec import QuerySpec, parse_bbox, parse_interval
-from earthenware.catalog._splits import Splits, block_of, split_places
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from earthenware._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.catalog._query import QUERY_VERSION, SCENES, query
+    from earthenware.catalog._spec import QuerySpec, parse_bbox, parse_interval
+    from earthenware.catalog._splits import Splits, block_of, split_places
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "QUERY_VERSION",

@@ -3,8 +3,17 @@
 :func:`build` turns a table of scenes into a chip store; :func:`merge` makes one store of a build's shards.
 """
 
-from earthenware.datacube._build import build
-from earthenware.datacube._merge import merge
-from earthenware.datacube._spec import BuildSpec, MergeSpec
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from earthenware._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.datacube._build import build
+    from earthenware.datacube._merge import merge
+    from earthenware.datacube._spec import BuildSpec, MergeSpec
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = ["BuildSpec", "MergeSpec", "build", "merge"]

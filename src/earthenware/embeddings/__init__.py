@@ -6,12 +6,19 @@ that describe it: ``collection.json``, ``item.json`` (both with the ``emb`` exte
 
 from __future__ import annotations
 
-from earthenware.embeddings._embed import embed
-from earthenware.embeddings._hilbert import hilbert_index, hilbert_order
-from earthenware.embeddings._product import Product
-from earthenware.embeddings._schema import EMBEDDINGS_FILE, product_schema
-from earthenware.embeddings._search import Match, SearchResult, search
-from earthenware.embeddings._spec import EmbedSpec
+from typing import TYPE_CHECKING
+
+from earthenware._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.embeddings._embed import embed
+    from earthenware.embeddings._hilbert import hilbert_index, hilbert_order
+    from earthenware.embeddings._product import Product
+    from earthenware.embeddings._schema import EMBEDDINGS_FILE, product_schema
+    from earthenware.embeddings._search import Match, SearchResult, search
+    from earthenware.embeddings._spec import EmbedSpec
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "EMBEDDINGS_FILE",

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from earthenware.evaluation._evaluate import evaluate
-from earthenware.evaluation._report import report
-from earthenware.evaluation._spec import EvaluateSpec, ReportSpec
+from typing import TYPE_CHECKING
+
+from earthenware._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.evaluation._evaluate import evaluate
+    from earthenware.evaluation._report import report
+    from earthenware.evaluation._spec import EvaluateSpec, ReportSpec
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = ["EvaluateSpec", "ReportSpec", "evaluate", "report"]

@@ -3,7 +3,16 @@
 Torch, Lightning, Ray and MLflow are imported when training starts.
 """
 
-from earthenware.training._spec import TrainSpec
-from earthenware.training._train import record_step, train
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from earthenware._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.training._spec import TrainSpec
+    from earthenware.training._train import record_step, train
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = ["TrainSpec", "record_step", "train"]

@@ -4,8 +4,17 @@
 expectations by name with their severity, which a spec may change.
 """
 
-from earthenware.validation._names import EXPECTATIONS
-from earthenware.validation._spec import ValidateSpec
-from earthenware.validation._validate import VERDICT, gate, validate
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from earthenware._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.validation._names import EXPECTATIONS
+    from earthenware.validation._spec import ValidateSpec
+    from earthenware.validation._validate import VERDICT, gate, validate
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = ["EXPECTATIONS", "VERDICT", "ValidateSpec", "gate", "validate"]
