@@ -19,7 +19,7 @@ PICTURE: Final = REPOSITORY / "docs" / "images" / "architecture.svg"
 FLOORS: Final[tuple[tuple[str, ...], ...]] = tuple(
     tuple(floor.split())
     for floor in (
-        "errors",
+        "errors lazy",
         "storage",
         "processes",
         "steps",

@@ -168,7 +168,7 @@ def loaded_heavy(statement: str) -> list[str]:
         "import earthenware",
         "import earthenware.cli",
         # The packages of the stages give their names without what their steps need.
-        "import " + ", ".join(f"earthenware.{stage}" for stage in sorted(STAGES)),
+        "; ".join(f"from earthenware.{stage} import *" for stage in sorted(STAGES)),
         "import earthenware.tracking, earthenware.steps, earthenware.chips, earthenware.sensors, earthenware.metrics",
     ],
 )

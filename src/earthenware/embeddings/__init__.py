@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from earthenware._lazy import lazy_exports
+from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from earthenware.embeddings._embed import embed
