@@ -121,7 +121,7 @@ def pretrain(
 
     Args:
         root: Folder or s3:// prefix under which every step writes; a finished step is found there again.
-        shards: Number of pods that the datacube build fans out to; 1 on a laptop, where build.workers counts.
+        shards: Number of pods that a step over many scenes fans out to; 1 on a laptop, where workers count.
         query_catalog: Root URL of a STAC API, or path or URI of an ItemCollection JSON file (local, s3://, https://).
         query_bbox: Area as west,south,east,north in degrees; west > east crosses the antimeridian; empty takes a file's
             every item (an API needs one).

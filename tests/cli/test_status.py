@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 
 from earthenware import storage
 from earthenware.cli._main import _call
-from earthenware.cli.store import find_steps
+from earthenware.graph import find_steps
 from tests.storage.s3_proxy import S3Proxy
 
 
@@ -41,9 +41,9 @@ def test_requests_depend_on_the_steps_and_not_on_the_objects(
         found = find_steps(root)
         asked[objects] = len(proxy.requests)
         assert [(item.step, item.output.removeprefix(f"{root}/")) for item in found] == [
+            ("query", "query/a"),
             ("build", "build/b"),
             ("build", "build/c"),
-            ("query", "query/a"),
         ]
     assert asked[1] == asked[45]
     assert not any("parts" in path for _, path in proxy.requests)

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from earthenware.cli._main import _call
-from earthenware.cli.specs import flatten, load_spec
+from earthenware.graph import PIPELINES, arguments, load_spec
 from tests.kubeflow.stand_in_kfp import StandIn
 from tests.kubeflow.submitting import BAD, GOOD, TRAIN_POD, Command, only
 
@@ -35,7 +35,7 @@ def test_a_run_is_started_with_the_spec_s_parameters(server, call):
     code, out, err = call("--set", "train.seed=5", "--service-account", "robot", "--pipeline-root", "s3://bucket/kfp")
     assert (code, err) == (0, "")
     run = only(server.state.runs)["run"]
-    expected = flatten(load_spec("pretrain", call.spec, ("train.seed=5",)))
+    expected = arguments(PIPELINES["pretrain"], load_spec("pretrain", call.spec, ("train.seed=5",)))
     assert run["runtime_config"] == {"parameters": expected, "pipeline_root": "s3://bucket/kfp"}
     assert run["runtime_config"]["parameters"]["train_epochs"] == 7
     assert run["service_account"] == "robot"

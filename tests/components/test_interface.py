@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from earthenware import __version__
-from earthenware.cli.specs import section_of
+from earthenware.graph import STEPS
 from pipelines.__main__ import COMPONENTS, compile_components
 from tests.components.runs import BUILT
 
@@ -23,7 +23,7 @@ def test_there_is_one_component_per_step() -> None:
 @pytest.mark.parametrize("name", WITH_SPEC)
 def test_parameters_are_the_fields_of_the_spec(name: str) -> None:
     inputs = BUILT[name].component_spec.inputs
-    for field, info in section_of("pretrain", name).model_fields.items():
+    for field, info in STEPS[name].spec_type().model_fields.items():
         assert field in inputs, f"{name} lacks the parameter {field}"
         if not info.is_required():
             default = info.get_default()

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from earthenware import storage
-from earthenware.cli.store import find_steps
+from earthenware.graph import find_steps
 from tests.pipelines.conftest import Run, write_spec
 from tests.pipelines.runs import SMALL, command, earthenware, processes_about, run_pretrain, wait_until_none_about
 

@@ -13,8 +13,8 @@ from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConf
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from earthenware import __version__
-from earthenware.cli.specs import PIPELINES, flatten, load_spec, parameters
 from earthenware.compiling import compiled_pipeline
+from earthenware.graph import PIPELINES, arguments, as_parameter, fields, load_spec, spec_type
 from pipelines.__main__ import PIPELINES as SOURCES
 from pipelines.__main__ import compile_pipelines
 
@@ -126,18 +126,18 @@ def test_every_parameter_has_type_default_and_description(name: str) -> None:
 
 def test_parameters_are_the_fields_of_the_spec(name: str) -> None:
     inputs = document(name)["root"]["inputDefinitions"]["parameters"]
-    expected = parameters(name)
+    expected = {field.parameter: field for field in fields(PIPELINES[name])}
     assert set(inputs) == set(expected)
-    for key, (field, default) in expected.items():
+    for key, field in expected.items():
         if key != "root":  # a laptop writes into a folder, a cluster into its store
-            assert inputs[key]["defaultValue"] == default, key
+            assert inputs[key]["defaultValue"] == as_parameter(field.default), key
         said = " ".join(inputs[key]["description"].split()).rstrip(".")
-        assert said == " ".join((field.description or "").split()).rstrip("."), key
+        assert said == " ".join((field.info.description or "").split()).rstrip("."), key
 
 
 def test_flattened_specs_are_accepted_by_the_pipeline(name: str) -> None:
     component = load_component_from_file(str(COMPILED / f"{name}.yaml"))
-    flat = flatten(load_spec(name, None, ("query.catalog=items.json",)))
+    flat = arguments(PIPELINES[name], load_spec(name, None, ("query.catalog=items.json",)))
     assert set(flat) == set(component.component_spec.inputs)
     assert all(isinstance(value, str | int | float | bool) for value in flat.values())
 
@@ -165,6 +165,6 @@ def test_no_secret_and_no_local_path_in_the_yaml(name: str) -> None:
 
 
 def test_schema_for_editors_knows_every_section(name: str) -> None:
-    schema = PIPELINES[name].model_json_schema(by_alias=True)
+    schema = spec_type(PIPELINES[name]).model_json_schema(by_alias=True)
     assert schema["additionalProperties"] is False
     assert {"query", "build", "validate", "train", "evaluate", "embed", "report"} <= set(schema["properties"])

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from pydantic import Field, field_validator
 
 from earthenware.sensors import sensor
-from earthenware.steps import CommaList, Spec
+from earthenware.steps import CommaList, Spec, marks
 
 Box = tuple[float, float, float, float]
 """West, south, east, north in degrees; west <= east."""
@@ -27,19 +27,28 @@ class QuerySpec(Spec):
     catalog: str = Field(
         "https://planetarycomputer.microsoft.com/api/stac/v1",
         description="Root URL of a STAC API, or path or URI of an ItemCollection JSON file (local, s3://, https://)",
+        json_schema_extra=marks(form=True, means="catalog"),
     )
     bbox: str = Field(
         "",
         description="Area as west,south,east,north in degrees; west > east crosses the antimeridian; "
         "empty takes a file's every item (an API needs one)",
+        json_schema_extra=marks(form=True, means="area"),
     )
     datetime: str = Field(
         "",
         description="Date or interval in UTC, such as 2021-06 or 2021-01-01/2021-12-31, '..' for an open end; "
         "empty takes a file's every item (an API needs one)",
+        json_schema_extra=marks(form=True, means="time"),
     )
     sites: CommaList = Field((), description="Sites to keep, such as 13TDE,31UFS; empty keeps all")
-    max_cloud_cover: float = Field(50.0, ge=0, le=100, description="Largest cloud cover of an optical scene (%)")
+    max_cloud_cover: float = Field(
+        50.0,
+        ge=0,
+        le=100,
+        description="Largest cloud cover of an optical scene (%)",
+        json_schema_extra=marks(form=True),
+    )
     max_nodata: float = Field(60.0, ge=0, le=100, description="Largest share of an optical scene without data (%)")
     sentinel1_max_days: float = Field(
         sensor("sentinel-1-rtc").window_days or 6.0,

@@ -12,9 +12,10 @@ import click
 
 from earthenware import __version__
 from earthenware.errors import EXIT_CODES, EarthenwareError, first_line
+from earthenware.graph import STEPS
 
 _COMMANDS: Final = {
-    # In the order in which a newcomer meets them.
+    # Before the steps, in the order in which a newcomer meets them.
     "init": ("earthenware.cli.init", "init", "Write a commented spec to start from."),
     "sandbox": ("earthenware.cli.sandbox", "sandbox", "Make a small synthetic Earth: a catalog and its images."),
     "run": ("earthenware.cli.run", "run", "Run a whole pipeline on this machine."),
@@ -24,15 +25,6 @@ _COMMANDS: Final = {
     "status": ("earthenware.cli.store", "status", "Show the steps below a root and what became of them."),
     "clean": ("earthenware.cli.store", "clean", "Remove outputs of steps below a root."),
     "search": ("earthenware.cli.search", "search", "Find the chips most like a chip or a place."),
-    "query": ("earthenware.cli.stages", "query", "Step 1: search a catalog, write a table of scenes."),
-    "build": ("earthenware.cli.stages", "build", "Step 2: read the scenes' pixels into a chip store."),
-    "merge": ("earthenware.cli.stages", "merge", "Step 2b: join the chip stores of several build shards."),
-    "validate": ("earthenware.cli.stages", "validate", "Step 3: check a chip store and publish the verdict."),
-    "gate": ("earthenware.cli.stages", "gate", "Step 3b: fail unless the verdict is good."),
-    "train": ("earthenware.cli.stages", "train", "Step 4: pretrain a masked autoencoder."),
-    "evaluate": ("earthenware.cli.stages", "evaluate", "Step 5: measure reconstruction and probes."),
-    "embed": ("earthenware.cli.stages", "embed", "Step 6: export embeddings as GeoParquet."),
-    "report": ("earthenware.cli.stages", "report", "Step 7: write one page about all of it."),
 }
 
 _HELP: Final = """Earth-observation foundation models, from open satellite catalogs to embeddings.
@@ -56,9 +48,13 @@ class _Commands(click.Group):
     """A group that imports a command's module only when that command is called: --help stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return [*_COMMANDS, *STEPS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in STEPS:
+            from earthenware.cli.stages import step_command
+
+            return step_command(STEPS[cmd_name])
         entry = _COMMANDS.get(cmd_name)
         if entry is None:
             return None
@@ -68,14 +64,17 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+        with formatter.section("Steps"):
+            formatter.write_dl([(step.name, step.summary) for step in STEPS.values()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         import difflib
 
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], known, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else " 'earthenware --help' lists the commands."
             raise click.UsageError(f"There is no command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)

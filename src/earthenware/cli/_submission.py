@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, cast
+from typing import Any
 
 from earthenware import storage
-from earthenware.cli.specs import PretrainSpec, flatten, load_spec
 from earthenware.errors import EarthenwareError
+from earthenware.graph import PipelineSpec, SpecField, find_pipeline, load_spec, meaning, with_values
 from earthenware.kubeflow import Connection, Schedule, mounted_token, parse_cron, parse_interval
 
 
@@ -25,25 +25,35 @@ def connection(options: dict[str, Any]) -> Connection:
     return Connection(options["host"], options["namespace"], token, token_file, cookie, ca_cert=options["ca_cert"])
 
 
-def cluster_arguments(pipeline: str, spec_uri: str | None, assignments: tuple[str, ...]) -> dict[str, Any]:
-    """Return the pipeline's parameters, having refused what a pod could not reach."""
+def cluster_spec(pipeline: str, spec_uri: str | None, assignments: tuple[str, ...]) -> PipelineSpec:
+    """Return the spec of a run on a cluster, having refused what a pod could not reach."""
     if not spec_uri:
         raise EarthenwareError(
             "BAD_OPTION", "No spec is given.", "Give one with --spec; 'earthenware init' writes one."
         )
-    arguments = flatten(cast("PretrainSpec", load_spec(pipeline, spec_uri, assignments)))
-    root, catalog = str(arguments["root"]), str(arguments["query_catalog"])
-    if not root.startswith("s3://"):
-        message = f"root = {storage.redact(root)} is not in an object store: the pods of a cluster share no folder."
-        raise EarthenwareError("BAD_SPEC", message, "Give a prefix that they can write: --set root=s3://BUCKET/PREFIX.")
-    if storage.is_local(catalog):
-        message = f"query.catalog = {catalog} is a file of this machine: the pods of a cluster cannot read it."
-        raise EarthenwareError("BAD_SPEC", message, "Copy it to the store, or name a STAC API by its https:// URL.")
-    tracking = str(arguments["train_tracking_uri"])
-    if tracking not in ("", "off") and not tracking.startswith(("http://", "https://", "postgresql")):
-        message = f"train.tracking_uri = {storage.redact(tracking)} is on this machine: the pods of a cluster lack it."
-        raise EarthenwareError("BAD_SPEC", message, "Give an MLflow server's http:// URL, or leave it to the profile.")
-    return {**arguments, "root": storage.normalise(root)}
+    graph = find_pipeline(pipeline)
+    spec = load_spec(pipeline, spec_uri, assignments)
+    for field in meaning(graph, "root"):
+        if not str(field.of(spec)).startswith("s3://"):
+            message = f"{_shown(field, spec)} is not in an object store: the pods of a cluster share no folder."
+            remedy = "Give a prefix that they can write: --set root=s3://BUCKET/PREFIX."
+            raise EarthenwareError("BAD_SPEC", message, remedy)
+    for field in meaning(graph, "catalog"):
+        if storage.is_local(field.of(spec)):
+            message = f"{_shown(field, spec)} is a file of this machine: the pods of a cluster cannot read it."
+            remedy = "Copy it to the store, or name a STAC API by its https:// URL."
+            raise EarthenwareError("BAD_SPEC", message, remedy)
+    for field in meaning(graph, "tracking"):
+        uri = str(field.of(spec))
+        if uri not in ("", "off") and not uri.startswith(("http://", "https://", "postgresql")):
+            message = f"{_shown(field, spec)} is on this machine: the pods of a cluster lack it."
+            remedy = "Give an MLflow server's http:// URL, or leave it to the profile."
+            raise EarthenwareError("BAD_SPEC", message, remedy)
+    return with_values(spec, {"root": storage.normalise(spec.root)})
+
+
+def _shown(field: SpecField, spec: PipelineSpec) -> str:
+    return f"{field.path} = {storage.redact(str(field.of(spec)))}"
 
 
 def checked_root(uri: str) -> str:

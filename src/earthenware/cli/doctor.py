@@ -22,6 +22,8 @@ from earthenware import storage
 from earthenware.cli._submission import connection
 from earthenware.compiling import load_profile
 from earthenware.doctor import Check, Finding, Situation, environment, examine, plan
+from earthenware.graph import PIPELINES, find_pipeline, load_spec, meaning
+from earthenware.steps import Meaning
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
@@ -29,6 +31,9 @@ _MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": (
 
 @click.command(short_help="Check this machine, the store and the cluster.")
 @click.option("--spec", "spec_uri", metavar="FILE", help="Spec of a run: its root, catalog and tracking store.")
+@click.option(
+    "--pipeline", type=click.Choice(list(PIPELINES)), default=next(iter(PIPELINES)), help="What would be run."
+)
 @click.option(
     "--profile",
     default="",
@@ -46,7 +51,14 @@ _MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": (
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def doctor(
-    ctx: click.Context, /, spec_uri: str | None, profile: str, timeout: float, as_json: bool, **options: Any
+    ctx: click.Context,
+    /,
+    spec_uri: str | None,
+    pipeline: str,
+    profile: str,
+    timeout: float,
+    as_json: bool,
+    **options: Any,
 ) -> int:
     """Find out whether a run would work: each line says what was found, and what to do where it will not do.
 
@@ -58,14 +70,14 @@ def doctor(
       earthenware doctor --spec pretrain.yaml
       earthenware doctor --profile cluster-gpu --host https://kubeflow.example.org/pipeline --root s3://bucket/runs
     """  # noqa: D301 - click wants the backspace character itself
-    given = _from_spec(spec_uri) if spec_uri else {"root": "", "catalog": "", "tracking_uri": ""}
+    given = _from_spec(pipeline, spec_uri)
     # A host that merely stands in the environment does not make this machine a cluster's.
     named = ctx.get_parameter_source("host") is ParameterSource.COMMANDLINE
     situation = Situation(
         load_profile(profile or ("cluster-cpu" if named else "laptop")),
-        root=options["root"] or given["root"],
-        catalog=options["catalog"] or given["catalog"],
-        tracking_uri=given["tracking_uri"],
+        root=options["root"] or given.get("root", ""),
+        catalog=options["catalog"] or given.get("catalog", ""),
+        tracking_uri=given.get("tracking", ""),
         connection=connection(options) if options["host"] else None,
         namespace=options["namespace"],
         seconds=timeout,
@@ -78,7 +90,7 @@ def doctor(
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         with environment(situation.environment):
-            checks = plan(situation)
+            checks = plan(situation, pipeline)
             findings = _examine(checks, situation.secrets, None if as_json else sys.stdout)
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -87,15 +99,12 @@ def doctor(
     return 3 if any(finding.state == "failed" for finding in findings) else 0
 
 
-def _from_spec(uri: str) -> dict[str, str]:
-    from earthenware.cli.specs import flatten, load_spec
-
-    values = flatten(load_spec("pretrain", uri))
-    return {
-        "root": str(values["root"]),
-        "catalog": str(values["query_catalog"]),
-        "tracking_uri": str(values["train_tracking_uri"]),
-    }
+def _from_spec(pipeline: str, uri: str | None) -> dict[Meaning, str]:
+    if not uri:
+        return {}
+    spec, graph = load_spec(pipeline, uri), find_pipeline(pipeline)
+    wanted: tuple[Meaning, ...] = ("root", "catalog", "tracking")
+    return {means: str(field.of(spec)) for means in wanted for field in meaning(graph, means)}
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
-from typing import cast
 
 import click
 
 from earthenware import storage
-from earthenware.cli._chain import plan_pretrain
-from earthenware.cli.specs import PretrainSpec, flatten, load_spec
 from earthenware.compiling import compile_pipeline, compiled_pipeline, load_profile
+from earthenware.graph import PipelineSpec, arguments, find_pipeline, load_spec, meaning, plan, with_values
 from earthenware.runner import Containers, find_image, images, prepare_root, run_local
 
 
@@ -57,30 +55,32 @@ def run(
     """  # noqa: D301 - click wants the backspace character itself
     if image and runner != "docker":
         raise click.UsageError("--image is for '--runner docker': child processes run in no image.")
-    spec = cast("PretrainSpec", load_spec(pipeline, spec_uri, assignments))
-    spec = spec.model_copy(update={"root": storage.normalise(spec.root)})
+    graph = find_pipeline(pipeline)
+    spec = load_spec(pipeline, spec_uri, assignments)
+    spec = with_values(spec, {"root": storage.normalise(spec.root)})
     if dry:
-        for _, sentence in plan_pretrain(spec):
+        for _, sentence in plan(graph, spec):
             click.echo(sentence)
         return
-    arguments = flatten(spec)
-    catalog = str(arguments["query_catalog"])
-    if storage.is_local(catalog):  # the steps run elsewhere: a relative path means nothing there
-        arguments["query_catalog"] = storage.normalise(catalog)
+    catalogs = {field.path: str(field.of(spec)) for field in meaning(graph, "catalog")}
+    # The steps run elsewhere: a relative path means nothing there.
+    local = {path: storage.normalise(uri) for path, uri in catalogs.items() if storage.is_local(uri)}
+    spec = with_values(spec, local)
+    given = arguments(graph, spec)
     folder = runs or (Path(spec.root) / "runs" if storage.is_local(spec.root) else Path("runs"))
     if runner == "docker":
         compiled = compile_pipeline(pipeline, load_profile("laptop"), image)
         for name in images(compiled.spec):
             find_image(name)
         prepare_root(spec.root)
-        containers = functools.partial(Containers, spec.root, str(arguments["query_catalog"]))
-        renderer, _ = run_local(compiled.text, arguments, folder.absolute(), containers)
+        containers = functools.partial(Containers, spec.root, next(iter(local.values()), ""))
+        renderer, _ = run_local(compiled.text, given, folder.absolute(), containers)
     else:
-        renderer, _ = run_local(compiled_pipeline(pipeline).read_text("utf-8"), arguments, folder.absolute())
+        renderer, _ = run_local(compiled_pipeline(pipeline).read_text("utf-8"), given, folder.absolute())
     _say_what_came_of_it(spec, renderer.outputs, renderer.seconds)
 
 
-def _say_what_came_of_it(spec: PretrainSpec, outputs: dict[str, str], seconds: dict[str, float]) -> None:
+def _say_what_came_of_it(spec: PipelineSpec, outputs: dict[str, str], seconds: dict[str, float]) -> None:
     from earthenware.cli._summary import print_summary
 
     print_summary(outputs, seconds, spec.root, sys.stdout)

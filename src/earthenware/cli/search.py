@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from earthenware import storage
-from earthenware.cli.store import find_steps
 from earthenware.errors import EarthenwareError
+from earthenware.graph import newest
 
 
 def find_product(uri: str) -> str:
@@ -18,11 +18,11 @@ def find_product(uri: str) -> str:
     normal = storage.normalise(uri)
     if storage.exists(storage.join(normal, "embeddings.parquet")):
         return normal
-    products = [item for item in find_steps(uri) if item.step == "embed" and item.manifest is not None]
-    if not products:
+    product = newest(uri, "embed")
+    if product is None:
         message = f"There is no embedding product at or below '{storage.redact(uri)}'."
         raise EarthenwareError("NO_PRODUCT", message, "Give the output of 'embed', or the root of a finished run.")
-    return max(products, key=lambda item: item.manifest.finished if item.manifest else "").output
+    return product
 
 
 @click.command(short_help="Find the chips most like a chip or a place.")

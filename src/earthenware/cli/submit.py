@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from earthenware import storage
-from earthenware.cli._submission import checked_root, cluster_arguments, connection, refuse_with_attach, when
-from earthenware.cli.specs import load_spec, parameters
+from earthenware.cli._submission import checked_root, cluster_spec, connection, refuse_with_attach, when
 from earthenware.compiling import CompiledPipeline, Profile, compile_pipeline, load_profile
 from earthenware.errors import EarthenwareError
+from earthenware.graph import Pipeline, PipelineSpec, arguments, as_parameter, fields, find_pipeline, meaning
 from earthenware.kubeflow import Connection, KubeflowClient, Order, Schedule, connect, watch
 from earthenware.kubeflow import submit as submit_order
 
@@ -61,14 +61,15 @@ def submit(ctx: click.Context, /, **options: Any) -> None:
     """  # noqa: D301 - click wants the backspace itself, and a raw docstring would show it as two characters
     if options["run_id"]:
         refuse_with_attach(options)
-        load_spec(options["pipeline"], None)
+        find_pipeline(options["pipeline"])
         ctx.exit(_follow(connect(connection(options)), options, options["run_id"], {}))
     schedule = when(options)
     profile = load_profile(options["profile"])
-    arguments = cluster_arguments(options["pipeline"], options["spec_uri"], options["assignments"])
+    spec = cluster_spec(options["pipeline"], options["spec_uri"], options["assignments"])
+    graph = find_pipeline(options["pipeline"])
     compiled = compile_pipeline(options["pipeline"], profile, options["image"])
     order = Order(
-        parameters=arguments,
+        parameters=arguments(graph, spec),
         run_name=options["run_name"] or _run_name(options["pipeline"], schedule),
         experiment=options["experiment"],
         pipeline_root=checked_root(options["pipeline_root"]),
@@ -85,7 +86,7 @@ def submit(ctx: click.Context, /, **options: Any) -> None:
     say(f"Pipeline   {compiled.name}, version {done.version} ({known})")
     say(f"{'Recurring ' if schedule else 'Run       '} {done.name}{_schedule_words(schedule, done.unchanged)}")
     say(f"Kubeflow   {done.url}")
-    if mlflow := _mlflow(profile, arguments):
+    if mlflow := _mlflow(profile, graph, spec):
         say(f"MLflow     {mlflow}")
     found = {**done.to_json(), "mlflow": mlflow}
     if options["follow"]:
@@ -141,9 +142,12 @@ def _schedule_words(schedule: Schedule | None, unchanged: bool) -> str:
     return f", {schedule}{' (as it was)' if unchanged else ''}"
 
 
-def _mlflow(profile: Profile, arguments: dict[str, Any]) -> str:
-    uri = str(arguments["train_tracking_uri"]) or profile.step("train").environment.get("MLFLOW_TRACKING_URI", "")
-    return storage.redact(uri) if uri.startswith(("http://", "https://")) else ""
+def _mlflow(profile: Profile, pipeline: Pipeline, spec: PipelineSpec) -> str:
+    found = [
+        str(field.of(spec)) or profile.step(field.section).environment.get("MLFLOW_TRACKING_URI", "")
+        for field in meaning(pipeline, "tracking")
+    ]
+    return next((storage.redact(uri) for uri in found if uri.startswith(("http://", "https://"))), "")
 
 
 def _come_back(client: KubeflowClient, options: dict[str, Any], run_id: str) -> str:
@@ -159,7 +163,7 @@ def _speaker(options: dict[str, Any]) -> Callable[[str], None]:
 
 
 def _say_plan(compiled: CompiledPipeline, order: Order, options: dict[str, Any], say: Callable[[str], None]) -> None:
-    defaults = {name: default for name, (_, default) in parameters(options["pipeline"]).items()}
+    defaults = {field.parameter: as_parameter(field.default) for field in fields(find_pipeline(options["pipeline"]))}
     changed = {name: value for name, value in order.parameters.items() if defaults.get(name) != value}
     where = f" at {Connection(options['host']).host}" if options["host"] else ""
     what = "schedule the run" if order.schedule else "start the run"

@@ -16,11 +16,11 @@ from earthenware.steps import Attempt, Manifest, Result, StepReport, read_manife
 ALGORITHM_VERSION: Final = 1
 
 
-def merge(shards: Sequence[str], output: str) -> StepReport:
+def merge(stores: Sequence[str], output: str) -> StepReport:
     """Make one chip store of the shards of a build: their parts stay where they are, no pixel is copied.
 
     Args:
-        shards: Outputs of ``build``, in any order.
+        stores: Outputs of ``build``, in any order.
         output: The prefix to own.
 
     Returns:
@@ -30,10 +30,10 @@ def merge(shards: Sequence[str], output: str) -> StepReport:
         EarthenwareError: ``NO_STORES``, ``STORES_DIFFER``, ``TOO_MANY_REJECTS``, ``NO_CHIPS``, or what the step
             contract raises.
     """
-    if not shards:
+    if not stores:
         raise EarthenwareError("NO_STORES", "No chip store was given to merge.", "Name at least one.")
     # The order in which an orchestrator hands over its shards must not make another fingerprint.
-    ordered = sorted(storage.normalise(uri) for uri in shards)
+    ordered = sorted(storage.normalise(uri) for uri in stores)
     return run_step(
         "merge",
         ALGORITHM_VERSION,

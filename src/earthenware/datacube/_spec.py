@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from earthenware.sensors import DEM, LAND_COVER, S1, S2
-from earthenware.steps import CommaList, Spec
+from earthenware.steps import CommaList, Spec, marks
 
 _RUNTIME: dict[str, Any] = {"runtime": True}
 
@@ -19,7 +19,9 @@ class BuildSpec(Spec):
         default=(S2.id, S1.id, DEM.id, LAND_COVER.id),
         description="Sensors to store (ids); land-cover is left out where the scenes have none",
     )
-    chip_size: int = Field(default=64, ge=8, le=2048, description="Edge of a chip (pixels)")
+    chip_size: int = Field(
+        default=64, ge=8, le=2048, description="Edge of a chip (pixels)", json_schema_extra=marks(form=True)
+    )
     gsd: float = Field(default=10.0, gt=0, description="Ground sampling distance of the scenes' grids (metres)")
     edges: Literal["drop", "shift"] = Field(
         default="drop",
@@ -41,7 +43,9 @@ class BuildSpec(Spec):
         pattern=r"^\d+/[1-9]\d*$",
         description="Which share of the scenes to build, as index/count: 0/4 is the first of four",
     )
-    workers: int = Field(default=2, ge=1, le=256, description="Processes (number)", json_schema_extra=_RUNTIME)
+    workers: int = Field(
+        default=2, ge=1, le=256, description="Processes (number)", json_schema_extra=marks(runtime=True, form=True)
+    )
     threads: int = Field(
         default=4, ge=1, le=64, description="Files read at once by each process (number)", json_schema_extra=_RUNTIME
     )

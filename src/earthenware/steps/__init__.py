@@ -11,7 +11,7 @@ from earthenware.steps._lineage import lineage
 from earthenware.steps._manifest import ArtifactRecord, InputRecord, Manifest, read_manifest
 from earthenware.steps._plan import Plan
 from earthenware.steps._run import DryRun, StepReport, dry_run, is_dry_run, run_step
-from earthenware.steps._spec import CommaList, Spec, canonical_json, mark_of, marks, parse_spec, sha256_json
+from earthenware.steps._spec import CommaList, Meaning, Spec, canonical_json, mark_of, marks, parse_spec, sha256_json
 from earthenware.steps._yaml import load_yaml, override
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "EventLog",
     "InputRecord",
     "Manifest",
+    "Meaning",
     "Plan",
     "Reject",
     "Result",

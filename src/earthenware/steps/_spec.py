@@ -23,8 +23,9 @@ CommaList = Annotated[tuple[str, ...], BeforeValidator(_split_commas, json_schem
 """A list of names that may also be written as one string with commas, as a Kubeflow parameter is."""
 
 
-Meaning = Literal["", "catalog", "tracking", "root"]
-"""What a field is to those who read it: a STAC catalog, an MLflow tracking URI, the root that the steps write below."""
+Meaning = Literal["", "catalog", "area", "time", "tracking", "root"]
+"""What a field is to its readers: a STAC catalog, a box in degrees, an interval in UTC, an MLflow tracking URI, the
+root that the steps write below."""
 
 
 def marks(*, runtime: bool = False, form: bool = False, means: Meaning = "") -> dict[str, Any]:

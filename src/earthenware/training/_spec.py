@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from earthenware.steps import Spec
+from earthenware.steps import Spec, marks
 
 _RUNTIME: dict[str, JsonValue] = {"runtime": True}
 
@@ -14,14 +14,20 @@ _RUNTIME: dict[str, JsonValue] = {"runtime": True}
 class TrainSpec(Spec):
     """A pretraining run: the model, the optimiser, and how the work is spread."""
 
-    preset: Literal["nano", "tiny", "small", "medium", "large"] = Field("nano", description="Size of the model")
+    preset: Literal["nano", "tiny", "small", "medium", "large"] = Field(
+        "nano", description="Size of the model", json_schema_extra=marks(form=True)
+    )
     patch_size: int = Field(16, ge=1, description="Side of a patch (pixels); must divide the chip size")
     mask_ratio: float = Field(0.75, ge=0.05, lt=1, description="Share of the valid patches hidden (0 to 1)")
     normalize_targets: bool = Field(
         False, description="Compare patches brought to zero mean and unit deviation instead of plain reflectance"
     )
-    epochs: int = Field(18, ge=1, description="Passes over the train split (number)")
-    batch_size: int = Field(64, ge=1, description="Chips per optimiser step over all workers (number)")
+    epochs: int = Field(
+        18, ge=1, description="Passes over the train split (number)", json_schema_extra=marks(form=True)
+    )
+    batch_size: int = Field(
+        64, ge=1, description="Chips per optimiser step over all workers (number)", json_schema_extra=marks(form=True)
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate of AdamW (per step)")
     weight_decay: float = Field(0.05, ge=0, description="Weight decay of AdamW on matrices (per step)")
     schedule: Literal["warmup-cosine", "clay-v0"] = Field(
@@ -36,7 +42,9 @@ class TrainSpec(Spec):
         "float32", description="Arithmetic of the model; bfloat16 keeps weights and loss in float32"
     )
 
-    workers: int = Field(2, ge=1, description="Training processes (number)", json_schema_extra=_RUNTIME)
+    workers: int = Field(
+        2, ge=1, description="Training processes (number)", json_schema_extra=marks(runtime=True, form=True)
+    )
     device: Literal["auto", "cpu", "gpu"] = Field(
         "auto",
         description="Where to train; auto takes one GPU per worker where there are enough",
@@ -62,10 +70,12 @@ class TrainSpec(Spec):
     )
     tracking_uri: str = Field(
         "",
-        json_schema_extra=_RUNTIME,
+        json_schema_extra=marks(runtime=True, form=True, means="tracking"),
         description="MLflow server; empty: MLFLOW_TRACKING_URI, else mlflow.db beside the output; 'off' for none",
     )
     experiment: str = Field("earthenware", description="MLflow experiment", json_schema_extra=_RUNTIME)
     model_name: str = Field(
-        "earthenware-mae", description="Name under which MLflow registers the model", json_schema_extra=_RUNTIME
+        "earthenware-mae",
+        description="Name under which MLflow registers the model",
+        json_schema_extra=marks(runtime=True, form=True),
     )

@@ -1,0 +1,55 @@
+"""The declaration of every step and pipeline; the command line, components, dry runs and documents follow from it."""
+
+from __future__ import annotations
+
+from earthenware.graph._declare import Artifact, Kind, Pipeline, Step, Task
+from earthenware.graph._form import arguments, as_parameter
+from earthenware.graph._pipelines import PIPELINES, find_pipeline, task
+from earthenware.graph._plan import plan, shards
+from earthenware.graph._spec import (
+    PipelineSpec,
+    SpecField,
+    comment,
+    commented_yaml,
+    fields,
+    load_spec,
+    meaning,
+    spec_type,
+    spec_yaml,
+    step_spec,
+    with_values,
+    yaml_entry,
+)
+from earthenware.graph._states import StepState, find_steps, newest
+from earthenware.graph._steps import STEPS
+
+__all__ = [
+    "PIPELINES",
+    "STEPS",
+    "Artifact",
+    "Kind",
+    "Pipeline",
+    "PipelineSpec",
+    "SpecField",
+    "Step",
+    "StepState",
+    "Task",
+    "arguments",
+    "as_parameter",
+    "comment",
+    "commented_yaml",
+    "fields",
+    "find_pipeline",
+    "find_steps",
+    "load_spec",
+    "meaning",
+    "newest",
+    "plan",
+    "shards",
+    "spec_type",
+    "spec_yaml",
+    "step_spec",
+    "task",
+    "with_values",
+    "yaml_entry",
+]

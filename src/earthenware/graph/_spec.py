@@ -1,0 +1,197 @@
+"""The spec of a whole pipeline: the steps' specs under one roof, read, looked into, and written as YAML."""
+
+from __future__ import annotations
+
+import functools
+import json
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
+
+from earthenware.graph._declare import Pipeline, Step
+from earthenware.graph._pipelines import find_pipeline
+from earthenware.graph._steps import STEPS
+from earthenware.steps import Meaning, Spec, load_yaml, mark_of, marks, override, parse_spec
+
+_WIDTH: Final = 116
+
+
+class PipelineSpec(BaseModel):
+    """What a run of a pipeline is asked to do: a section for each step that has a spec."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: str = Field(
+        default="work",
+        min_length=1,
+        description="Folder or s3:// prefix under which every step writes; a finished step is found there again",
+        json_schema_extra=marks(means="root"),
+    )
+
+    def section(self, step: str) -> Any:
+        """Return the spec of one step, or None where there is nothing to choose."""
+        return getattr(self, _attribute(step), None)
+
+
+class _Divided(PipelineSpec):
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Number of pods that a step over many scenes fans out to; 1 on a laptop, where workers count",
+    )
+
+
+@dataclass(frozen=True)
+class SpecField:
+    """One field of a pipeline's spec.
+
+    Attributes:
+        section: Name of the step; empty for what concerns the whole pipeline.
+        name: Name within the section.
+        info: Type, default, description and marks.
+    """
+
+    section: str
+    name: str
+    info: FieldInfo
+
+    @property
+    def path(self) -> str:
+        """Name in a spec and in ``--set``, such as ``train.epochs``."""
+        return f"{self.section}.{self.name}" if self.section else self.name
+
+    @property
+    def parameter(self) -> str:
+        """Name in a run form, such as ``train_epochs``."""
+        return self.path.replace(".", "_")
+
+    @property
+    def default(self) -> Any:
+        """The default; None where a value must be given."""
+        return None if self.info.is_required() else self.info.get_default(call_default_factory=True)
+
+    def of(self, spec: PipelineSpec) -> Any:
+        """Return the field's value in a spec."""
+        return getattr(spec.section(self.section) if self.section else spec, self.name)
+
+
+@functools.cache
+def spec_type(pipeline: Pipeline) -> type[PipelineSpec]:
+    """Return the pydantic model of a pipeline's spec; the modules of its steps' specs are imported now."""
+    sections: dict[str, Any] = {}
+    for step in pipeline.steps:
+        model = step.spec_type()
+        if model is not None:
+            sections[_attribute(step.name)] = (model, Field(default=model(), alias=step.name))
+    base = _Divided if pipeline.fans_out else PipelineSpec
+    name = f"{pipeline.name.capitalize()}Spec"
+    return cast("type[PipelineSpec]", create_model(name, __base__=base, __doc__=pipeline.summary, **sections))
+
+
+def _attribute(step: str) -> str:
+    # A model has methods of its own: its 'validate' is one.
+    return f"{step}_" if hasattr(BaseModel, step) else step
+
+
+def fields(pipeline: Pipeline) -> Iterator[SpecField]:
+    """Yield every field that a person may set, in the order of the steps."""
+    for name, info in spec_type(pipeline).model_fields.items():
+        model = info.annotation
+        if not (isinstance(model, type) and issubclass(model, Spec)):
+            yield SpecField("", name, info)
+            continue
+        step = STEPS[info.alias or name]
+        yield from (
+            SpecField(step.name, inner, given) for inner, given in model.model_fields.items() if inner != step.shard
+        )
+
+
+def meaning(pipeline: Pipeline, means: Meaning) -> list[SpecField]:
+    """Return the fields of a pipeline that are marked to mean something, such as ``catalog``."""
+    return [field for field in fields(pipeline) if mark_of(field.info, "means") == means]
+
+
+def load_spec(pipeline: str, uri: str | None, assignments: Sequence[str] = ()) -> PipelineSpec:
+    """Read the spec of a pipeline from YAML and apply ``section.field=value`` assignments.
+
+    Raises:
+        EarthenwareError: ``UNKNOWN_PIPELINE``, or what reading and checking the spec raises.
+    """
+    model = spec_type(find_pipeline(pipeline))
+    return parse_spec(model, override(load_yaml(uri) if uri else {}, tuple(assignments)), uri or "spec")
+
+
+def step_spec(step: Step, values: Mapping[str, Any], assignments: Sequence[str], source: str) -> Any:
+    """Return the spec of one step: from its section of a pipeline's spec, or from its fields alone.
+
+    Raises:
+        EarthenwareError: ``BAD_SPEC``, ``BAD_SET``.
+    """
+    model = step.spec_type()
+    if model is None:
+        return None
+    if set(values) <= {*STEPS, *_Divided.model_fields}:
+        values = values.get(step.name) or {}
+    return parse_spec(model, override(dict(values), tuple(assignments)), source)
+
+
+def with_values(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineSpec:
+    """Return a spec with other values at some paths, such as ``{"query.catalog": "items.json"}``.
+
+    Raises:
+        EarthenwareError: ``BAD_SPEC``.
+    """
+    dumped = spec.model_dump(by_alias=True)
+    for path, value in values.items():
+        section, _, name = path.rpartition(".")
+        (dumped[section] if section else dumped)[name] = value
+    return parse_spec(type(spec), dumped)
+
+
+def spec_yaml(pipeline: Pipeline, spec: PipelineSpec, leave_out: Sequence[str] = ()) -> str:
+    """Return what ``spec`` says as plain YAML: every field, but for the paths in ``leave_out``."""
+    lines = []
+    section = ""
+    for field in fields(pipeline):
+        if field.path in leave_out:
+            continue
+        if field.section != section:
+            section = field.section
+            lines.append(f"{section}:")
+        lines.append(yaml_entry(field.name, field.of(spec), "  " if section else ""))
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def commented_yaml(pipeline: Pipeline, given: Mapping[str, Any], schema_uri: str) -> str:
+    """Return a spec to start from: every field described, with its default or what ``given`` has at its path."""
+    lines = [
+        f"# yaml-language-server: $schema={schema_uri}",
+        f"# Spec of the pipeline '{pipeline.name}': earthenware run {pipeline.name} --spec THIS_FILE",
+        "# Every field is listed with its default; what you do not want to change may be deleted.",
+    ]
+    section = ""
+    for field in fields(pipeline):
+        if field.section != section:
+            section = field.section
+            lines += ["", f"{section}:"]
+        elif not section:
+            lines.append("")
+        indent = "  " if section else ""
+        lines += comment(field.info.description or "", indent)
+        lines.append(yaml_entry(field.name, given.get(field.path, field.default), indent))
+    return "\n".join(lines) + "\n"
+
+
+def comment(text: str, indent: str) -> list[str]:
+    """Return a text as the lines of a YAML comment."""
+    return [f"{indent}# {line}" for line in textwrap.wrap(text, _WIDTH - len(indent))]
+
+
+def yaml_entry(name: str, value: Any, indent: str) -> str:
+    """Return one field as a line of YAML; its value is JSON, which YAML reads as it is."""
+    return f"{indent}{name}: {'' if value is None else json.dumps(value)}".rstrip()
