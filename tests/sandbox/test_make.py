@@ -15,6 +15,7 @@ import rasterio
 
 from earthenware.errors import EarthenwareError
 from earthenware.sandbox import SandboxSpec, make_sandbox
+from earthenware.steps import EVENTS_VARIABLE, read_manifest
 from tests.sandbox.conftest import Made
 
 TINY = SandboxSpec(seed=3, places=3, dates=1, size=64, workers=1)
@@ -57,30 +58,35 @@ def test_a_second_call_does_nothing(small: Made) -> None:
     assert {path: path.stat().st_mtime_ns for path in small.folder.rglob("*") if path.is_file()} == before
 
 
-def test_progress_and_summary(tmp_path: Path) -> None:
-    seen: list[tuple[int, int, str]] = []
-    summary = make_sandbox(TINY, tmp_path / "new", lambda *call: seen.append(call))
-    assert seen == [(0, 3, "places"), (1, 3, "places"), (2, 3, "places"), (3, 3, "places")]
+def test_progress_and_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EVENTS_VARIABLE, str(tmp_path / "events"))
+    summary = make_sandbox(TINY, tmp_path / "new")
+    (log,) = (tmp_path / "events").iterdir()
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    seen = [(event["done"], event["total"], event["unit"]) for event in events if event["kind"] == "progress"]
+    assert seen[0] == (0, 3, "places")
+    assert seen[-1] == (3, 3, "places")
+    assert seen == sorted(seen)
     files = list((tmp_path / "new").rglob("*.tif"))
     assert summary.files == len(files)
     assert summary.bytes == sum(path.stat().st_size for path in files)
     assert summary.items["sentinel-2-l2a"] == 3 * 1 + 1  # one date each and the flood
-    note = json.loads((tmp_path / "new" / "sandbox.json").read_text())
-    assert note["spec"] == TINY.results()
-    assert note["summary"]["digest"] == summary.digest
+    manifest = read_manifest(str(tmp_path / "new"))
+    assert manifest.counts == {"places": 3, "files": summary.files, "bytes": summary.bytes}
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        "cop-dem-glo-30", "esa-worldcover", "flood-water", "items.json", "sandbox.json", "sentinel-1-rtc",
-        "sentinel-2-l2a",
+        "cop-dem-glo-30", "esa-worldcover", "flood-water", "items.json", "manifest.json", "parts", "rejects.parquet",
+        "sentinel-1-rtc", "sentinel-2-l2a", "step.json",
     ]  # fmt: skip
+    assert [path for path in (tmp_path / "new" / "parts").iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.parametrize(
     ("prepare", "code"),
     [
-        (lambda folder: (folder.mkdir(), (folder / "thesis.txt").write_text("mine")), "NOT_A_SANDBOX"),
-        (lambda folder: folder.write_text("a file"), "NOT_A_SANDBOX"),
-        (lambda folder: (folder.mkdir(), (folder / "sandbox.json").write_text("{}")), "NOT_A_SANDBOX"),
-        (lambda folder: make_sandbox(TINY.model_copy(update={"seed": 9, "places": 1}), folder), "OTHER_SANDBOX"),
+        (lambda folder: (folder.mkdir(), (folder / "thesis.txt").write_text("mine")), "OUTPUT_OCCUPIED"),
+        (lambda folder: folder.write_text("a file"), "OUTPUT_OCCUPIED"),
+        (lambda folder: (folder.mkdir(), (folder / "sandbox.json").write_text("{}")), "OUTPUT_OCCUPIED"),
+        (lambda folder: make_sandbox(TINY.model_copy(update={"seed": 9, "places": 1}), folder), "OUTPUT_HOLDS_OTHER"),
     ],
 )
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, prepare: object, code: str) -> None:
@@ -103,7 +109,7 @@ def test_a_url_and_a_damaged_sandbox_are_refused(tmp_path: Path) -> None:
     next((tmp_path / "whole").rglob("B04.tif")).unlink()
     with pytest.raises(EarthenwareError) as caught:
         make_sandbox(spec, tmp_path / "whole")
-    assert caught.value.code == "SANDBOX_CHANGED"
+    assert caught.value.code == "OUTPUT_DAMAGED"
     assert "B04.tif" in caught.value.message
 
 
@@ -114,31 +120,31 @@ def test_killed_half_way_it_leaves_no_catalog_and_is_taken_up(tmp_path: Path) ->
         "from earthenware.sandbox import SandboxSpec, make_sandbox\n"
         "if __name__ == '__main__':\n"
         "    spec = SandboxSpec(seed=3, places=3, dates=1, size=64, workers=1)\n"
-        "    make_sandbox(spec, sys.argv[1], lambda done, *rest: print(done, flush=True))\n"
+        "    make_sandbox(spec, sys.argv[1])\n"
     )
     script = tmp_path / "make.py"
     script.write_text(code)
-    process = subprocess.Popen([sys.executable, str(script), str(folder)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    while process.stdout.readline().strip() != "1":
+    process = subprocess.Popen([sys.executable, str(script), str(folder)], stderr=subprocess.DEVNULL)
+    while not (folder / "parts" / "place-000.json").exists():
         assert process.poll() is None
-    # The first place is done: the lock is held, so another process is refused.
+        time.sleep(0.005)
+    # The first place is done: the lease is held, so another process is refused.
     with pytest.raises(EarthenwareError) as caught:
         make_sandbox(TINY, folder)
-    assert caught.value.code == "SANDBOX_BUSY"
+    assert caught.value.code == "LEASED"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process.stdout.close()
     assert not (folder / "items.json").exists()
-    assert not (folder / "sandbox.json").exists()
+    assert not (folder / "manifest.json").exists()
     with pytest.raises(EarthenwareError) as caught:
         make_sandbox(TINY.model_copy(update={"seed": 5}), folder)
-    assert caught.value.code == "OTHER_SANDBOX"
+    assert caught.value.code == "OUTPUT_HOLDS_OTHER"
     first = next(folder.glob("sentinel-2-l2a/*P00/B04.tif")).stat().st_mtime_ns
     resumed = make_sandbox(TINY, folder)
     assert next(folder.glob("sentinel-2-l2a/*P00/B04.tif")).stat().st_mtime_ns == first
     assert resumed.digest == make_sandbox(TINY, tmp_path / "undisturbed").digest
     assert pixels(folder) == pixels(tmp_path / "undisturbed")
+    assert (folder / "items.json").read_bytes() == (tmp_path / "undisturbed" / "items.json").read_bytes()
 
 
 @pytest.mark.parametrize("field", [{"size": 100}, {"places": 0}, {"dates": 13}, {"sizes": 64}])

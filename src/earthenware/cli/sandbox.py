@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from earthenware.processes import step_process
-from earthenware.steps import EventLog, describe_seconds, override, parse_spec
+from earthenware.steps import describe_seconds, override, parse_spec
 
 
 @click.command(short_help="Make a small synthetic Earth: a catalog and its images.")
@@ -19,15 +19,16 @@ def sandbox(folder: str, assignments: tuple[str, ...]) -> None:
     no network, and it takes about a minute.
 
     \b
-    Fields that --set changes: seed, places, dates, size (pixels of 10 m), workers. Example:
+    Fields that --set changes: seed, places, dates, size (pixels of 10 m), collections, workers. Example:
       earthenware sandbox work/sandbox --set places=6 --set dates=2 --set size=256
+    With Landsat and Sentinel-1 GRD of the same ground:
+      earthenware sandbox work/sandbox --set collections=sentinel-2-l2a,landsat-c2-l2,sentinel-1-grd
     """  # noqa: D301 - click wants the backspace character itself
     from earthenware.sandbox import SandboxSpec, make_sandbox
 
     spec = parse_spec(SandboxSpec, override({}, assignments), "sandbox")
-    events = EventLog("sandbox")
     with step_process():
-        summary = make_sandbox(spec, folder, progress=events.progress)
+        summary = make_sandbox(spec, folder)
     rows = [("places", summary.places), *summary.items.items(), ("files", summary.files)]
     for key, value in [*rows, ("megabytes", round(summary.bytes / 1e6)), ("catalog", summary.catalog)]:
         click.echo(f"{key:>18}  {value}")

@@ -1,4 +1,4 @@
-"""Maps on degree grids: a Copernicus-like elevation model and a WorldCover-like land cover map, cut at tile borders."""
+"""Maps: elevation (as Copernicus's) and land cover (as WorldCover's) on degree grids, and the flood's water."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from rasterio.warp import Resampling, reproject
 
 from earthenware.sandbox._landcover import Ground
 from earthenware.sandbox._noise import smooth
-from earthenware.sandbox._places import MARGIN, Place
+from earthenware.sandbox._places import MARGIN, Place, Visit
+from earthenware.sandbox._stac import Layer, Product, Transform, make_asset, make_item, ring, time_text
 
 _PAD: Final = 14  # pixels of ground kept around a scene in maps, so that warping finds its neighbours
 
 
 @dataclass(frozen=True)
-class DegreeTile:
+class _DegreeTile:
     """A part of a map in EPSG:4326 that lies in one tile of its product.
 
     Attributes:
@@ -33,7 +34,7 @@ class DegreeTile:
     """
 
     pixels: NDArray[Any]
-    transform: tuple[float, float, float, float, float, float]
+    transform: Transform
     lat: int
     lon: int
 
@@ -44,7 +45,25 @@ class DegreeTile:
         return f"{south}{abs(self.lat):02d}{west}{abs(self.lon):03d}"
 
 
-def longitude_step(lat: int) -> float:
+def map_products(ground: Ground) -> list[Product]:
+    """Return the maps of a place: its elevation, then its land cover, an item per tile of the product."""
+    place = ground.place
+    return [
+        *(
+            (_elevation_item(place, tile), {"data": Layer(tile.pixels, overview="average", pixel_is_point=True)})
+            for tile in _elevation_tiles(ground)
+        ),
+        *((_land_cover_item(place, tile), {"map": Layer(tile.pixels, nodata=0)}) for tile in _land_cover_tiles(ground)),
+    ]
+
+
+def flood_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_]) -> Product:
+    """Return the map of all water on the day of the flood."""
+    water = (flooded | ground.terrain.water)[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.uint8)
+    return _flood_item(ground.place, visit), {"water": Layer(water, nodata=255)}
+
+
+def _longitude_step(lat: int) -> float:
     """Return the spacing of Copernicus GLO-30 along a parallel in arc seconds, for a tile's southern edge.
 
     Source: Copernicus DEM product handbook, table of longitude spacing by latitude.
@@ -56,7 +75,7 @@ def longitude_step(lat: int) -> float:
     return 10.0
 
 
-def elevation_tiles(ground: Ground) -> list[DegreeTile]:
+def _elevation_tiles(ground: Ground) -> list[_DegreeTile]:
     """Return the surface's height in metres, float32, one arc second, per one-degree tile.
 
     Pixel centres lie on whole arc seconds, as in the real product; a tile ends half a pixel short of its meridian.
@@ -66,7 +85,7 @@ def elevation_tiles(ground: Ground) -> list[DegreeTile]:
     into = Transformer.from_crs(4326, place.epsg, always_xy=True)
     tiles = []
     for lat, lon, (west, south, east, north) in _cut(place, 1):
-        dx, dy = longitude_step(lat) / 3600, 1 / 3600
+        dx, dy = _longitude_step(lat) / 3600, 1 / 3600
         # The pixel of the tile's own western edge and northern edge belongs to it, those of the far edges do not.
         first, last = _inside(west - lon, east - lon, dx, round(1 / dx))
         top, bottom = _inside(lat + 1 - north, lat + 1 - south, dy, 3600)
@@ -79,11 +98,11 @@ def elevation_tiles(ground: Ground) -> list[DegreeTile]:
         row = (place.north - y) / 10 + MARGIN - 0.5
         values = scipy.ndimage.map_coordinates(surface, [row, column], order=1, mode="nearest").astype(np.float32)
         transform = (dx, 0.0, lon + (first - 0.5) * dx, 0.0, -dy, lat + 1 - (top - 0.5) * dy)
-        tiles.append(DegreeTile(values, transform, lat, lon))
+        tiles.append(_DegreeTile(values, transform, lat, lon))
     return tiles
 
 
-def land_cover_tiles(ground: Ground) -> list[DegreeTile]:
+def _land_cover_tiles(ground: Ground) -> list[_DegreeTile]:
     """Return the classes, uint8, 1/12000 degree, 0 where there is no ground, per three-degree tile."""
     place = ground.place
     step = 1 / 12000
@@ -101,7 +120,7 @@ def land_cover_tiles(ground: Ground) -> list[DegreeTile]:
             src_transform=Affine(*place.transform(margin=MARGIN)), dst_crs=CRS.from_epsg(4326),
             dst_transform=Affine(*transform), src_nodata=0, dst_nodata=0, resampling=Resampling.nearest, num_threads=1,
         )  # fmt: skip
-        tiles.append(DegreeTile(values, transform, lat, lon))
+        tiles.append(_DegreeTile(values, transform, lat, lon))
     return tiles
 
 
@@ -121,3 +140,66 @@ def _cut(place: Place, degrees: int) -> Iterator[tuple[int, int, tuple[float, fl
 def _inside(low: float, high: float, step: float, count: int) -> tuple[int, int]:
     """Return the range of pixel numbers in 0..count whose centres lie between two distances from the edge."""
     return max(int(np.ceil(low / step)), 0), min(int(np.floor(high / step)) + 1, count)
+
+
+def _elevation_item(place: Place, tile: _DegreeTile) -> dict[str, Any]:
+    """Return the item of a part of the elevation model."""
+    # The last word tells apart the clippings of several places from one tile of one degree.
+    name = f"Copernicus_DSM_COG_10_{tile.tile[:3]}_00_{tile.tile[3:]}_00_DEM_{place.name}"
+    shape = tile.pixels.shape
+    asset = make_asset(f"cop-dem-glo-30/{name}.tif", tile.transform, shape, 4326) | {"title": tile.tile, "gsd": 30.0}
+    properties = {
+        "datetime": "2021-04-22T00:00:00Z",
+        "platform": "TanDEM-X",
+        "gsd": 30,
+        "proj:code": "EPSG:4326",
+        "proj:shape": list(shape),
+        "proj:transform": list(tile.transform),
+    }
+    return make_item("cop-dem-glo-30", name, ring(4326, tile.transform, shape), properties, {"data": asset}, ("proj",))
+
+
+def _land_cover_item(place: Place, tile: _DegreeTile) -> dict[str, Any]:
+    """Return the item of a part of the land cover map."""
+    name = f"ESA_WorldCover_10m_2021_v200_{tile.tile}_{place.name}"
+    shape = tile.pixels.shape
+    asset = make_asset(f"esa-worldcover/{name}.tif", tile.transform, shape, 4326) | {
+        "title": "Land Cover Classes",
+        "gsd": 10.0,
+        "raster:bands": [{"data_type": "uint8", "nodata": 0, "spatial_resolution": 10}],
+    }
+    properties = {
+        "datetime": None,
+        "start_datetime": "2021-01-01T00:00:00Z",
+        "end_datetime": "2021-12-31T23:59:59Z",
+        "platform": "sentinel-1a, sentinel-1b, sentinel-2a, sentinel-2b",
+        "gsd": 10,
+        "grid:code": f"ESAWORLDCOVER-{tile.tile}",
+        "esa_worldcover:product_tile": tile.tile,
+        "esa_worldcover:product_version": "2.0.0",
+        "proj:code": "EPSG:4326",
+        "proj:shape": list(shape),
+        "proj:transform": list(tile.transform),
+    }
+    footprint = ring(4326, tile.transform, shape)
+    return make_item("esa-worldcover", name, footprint, properties, {"map": asset}, ("grid", "proj", "raster"))
+
+
+def _flood_item(place: Place, visit: Visit) -> dict[str, Any]:
+    """Return the item of the flood's water mask (1 water, 0 dry, 255 not known), on the grid of Sentinel-2."""
+    name = f"flood_{place.name}_{visit.optical:%Y%m%d}"
+    shape = (place.size, place.size)
+    asset = make_asset(f"flood-water/{name}.tif", place.transform(), shape, place.epsg) | {
+        "title": "Water on the day of the flood, permanent water included",
+        "gsd": 10.0,
+        "raster:bands": [{"data_type": "uint8", "nodata": 255, "spatial_resolution": 10}],
+    }
+    properties = {
+        "datetime": time_text(visit.optical),
+        "gsd": 10,
+        "proj:code": f"EPSG:{place.epsg}",
+        "proj:shape": list(shape),
+        "proj:transform": list(place.transform()),
+    }
+    footprint = ring(place.epsg, place.transform(), shape)
+    return make_item("flood-water", name, footprint, properties, {"water": asset}, ("proj", "raster"))

@@ -9,10 +9,9 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from earthenware.sandbox._drainage import erode, flow
 from earthenware.sandbox._noise import Field, fractal, ridged, smooth, unit
-from earthenware.sandbox._rivers import oxbows, river_line
 from earthenware.sandbox._themes import Theme
+from earthenware.sandbox._waters import erode, flow, oxbows, river_line
 
 _CELL: Final = 4  # pixels per cell of the drainage grid
 

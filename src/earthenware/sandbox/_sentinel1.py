@@ -1,10 +1,8 @@
-"""A Sentinel-1 RTC acquisition: gamma nought of both polarisations with speckle."""
+"""A Sentinel-1 RTC acquisition: gamma nought of both polarisations with speckle, and its item."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +13,20 @@ from rasterio.warp import Resampling, reproject, transform_bounds
 from earthenware.sandbox import _landcover as cover
 from earthenware.sandbox._landcover import Ground
 from earthenware.sandbox._noise import Field, smooth
-from earthenware.sandbox._places import MARGIN
+from earthenware.sandbox._places import MARGIN, Place, Visit
+from earthenware.sandbox._stac import Layer, Product, Transform, make_asset, make_item, ring, time_text
 from earthenware.sandbox._sun import day_of_year, greenness
 from earthenware.sandbox._towns import GARDEN, ROOF_GREY, STREET
 
 LOOKS: Final = 4.4
 """Equivalent number of looks of a Sentinel-1 IW GRD product (its product definition); sets the speckle."""
 
-NODATA: Final = -32768.0
-"""No data in Planetary Computer's sentinel-1-rtc."""
+_NODATA: Final = -32768.0  # no data in Planetary Computer's sentinel-1-rtc
 
 _BORDER: Final = 8  # pixels by which the scene reaches beyond the Sentinel-2 scene of the place
-_INCIDENCE: Final = np.radians(38.5)  # middle of the IW swath
+INCIDENCE: Final = float(np.radians(38.5))
+"""Angle between the beam and the vertical, in radians: the middle of the IW swath."""
+
 
 # Typical gamma nought in dB (VV, VH) of each class at C band, dense or wet ground first, open or dry ground second.
 _TYPICAL: Final = {
@@ -43,54 +43,30 @@ _TYPICAL: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Radar:
-    """One acquisition.
-
-    Attributes:
-        pixels: Linear gamma nought [polarisation, y, x], float32, order VV, VH; ``NODATA`` where not seen.
-        epsg: EPSG code of the grid.
-        transform: Affine coefficients a to f of the grid.
-    """
-
-    pixels: NDArray[np.float32]
-    epsg: int
-    transform: tuple[float, float, float, float, float, float]
-
-
-def listen(
-    ground: Ground,
-    moment: datetime,
-    *,
-    ascending: bool,
-    flooded: NDArray[np.bool_] | None = None,
-    speckle: bool = True,
-) -> Radar:
-    """Look at a place with radar.
+def radar_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | None) -> Product:
+    """Return the Sentinel-1 RTC acquisition of a visit.
 
     A place on the zone border is delivered in the neighbouring zone by the ascending orbit, as happens in archives.
 
     Args:
         ground: The place.
-        moment: Time of the acquisition, in UTC.
-        ascending: Whether the satellite flies north and looks east, or flies south and looks west.
+        visit: When it is seen, and from which side.
         flooded: Pixels under flood water [y, x], margins included, or None.
-        speckle: Whether to add speckle.
 
     Returns:
-        The acquisition; it covers the whole Sentinel-2 scene except where an edge of the swath crosses it.
+        The item and its linear gamma nought, float32; it covers the whole Sentinel-2 scene except where an edge of
+        the swath crosses it.
     """
-    place = ground.place
-    rng = np.random.default_rng([place.seed, place.number, 8, int(moment.timestamp())])
-    mean = _mean(ground, rng, moment, ascending, flooded)
+    place, ascending = ground.place, visit.ascending
+    rng = np.random.default_rng([place.seed, place.number, 8, int(visit.radar.timestamp())])
+    mean = backscatter(ground, rng, visit, flooded)
     if place.on_border and ascending:
         mean, epsg, transform = _to_other_zone(ground, mean)
     else:
         inner = MARGIN - _BORDER
         mean, epsg, transform = mean[:, inner:-inner, inner:-inner], place.epsg, place.transform(margin=_BORDER)
-    if speckle:
-        draws = rng.standard_gamma(LOOKS, mean.shape, dtype=np.float32)
-        mean = mean * (draws / np.float32(LOOKS))
+    draws = rng.standard_gamma(LOOKS, mean.shape, dtype=np.float32)
+    mean = mean * (draws / np.float32(LOOKS))
     if rng.random() < 0.1:
         size = mean.shape[1]
         y, x = np.indices(mean.shape[1:], dtype=np.float32)
@@ -100,16 +76,21 @@ def listen(
     # Eight bits of mantissa keep 0.2 %, far below the speckle, and spare a quarter of the file.
     bits = np.ascontiguousarray(mean, dtype=np.float32).view(np.uint32)
     pixels = ((bits + np.uint32(1 << 14)) & np.uint32(0xFFFF8000)).view(np.float32)
-    return Radar(np.where(np.isfinite(mean), pixels, np.float32(NODATA)), epsg, transform)
+    pixels = np.where(np.isfinite(mean), pixels, np.float32(_NODATA))
+    layers = {
+        channel: Layer(band, nodata=_NODATA, overview="average")
+        for channel, band in zip(("vv", "vh"), pixels, strict=True)
+    }
+    return _item(place, visit, pixels.shape[1:], epsg, transform), layers
 
 
-def _mean(
-    ground: Ground, rng: np.random.Generator, moment: datetime, ascending: bool, flooded: NDArray[np.bool_] | None
+def backscatter(
+    ground: Ground, rng: np.random.Generator, visit: Visit, flooded: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
-    """Return gamma nought [polarisation, y, x] without speckle, margins included."""
+    """Return linear gamma nought [polarisation, y, x] without speckle, order VV, VH, margins included."""
     place = ground.place
     fixed = np.random.default_rng([place.seed, place.number, 9])
-    day = day_of_year(moment)
+    day = day_of_year(visit.radar)
     vigour = greenness(place.lat, day)
     shape = ground.classes.shape
     density = _density(ground, fixed, rng, vigour)
@@ -138,7 +119,7 @@ def _mean(
         decibels = np.where(flooded & ~standing, drowned, decibels)
         decibels[0] += np.where(flooded & standing, 2.2, 0)
     linear = np.power(np.float32(10), decibels / np.float32(10))
-    return np.stack([smooth(band, 0.6) for band in linear * _slopes(ground, ascending)])
+    return np.stack([smooth(band, 0.6) for band in linear * _slopes(ground, visit.ascending)])
 
 
 def _density(ground: Ground, fixed: np.random.Generator, rng: np.random.Generator, vigour: float) -> Field:
@@ -168,13 +149,11 @@ def _slopes(ground: Ground, ascending: bool) -> Field:
     rise = gx * np.float32(np.sin(look)) - gy * np.float32(np.cos(look))
     facing = np.arctan(rise)
     residual = np.exp(np.clip(1.1 * facing, -1.4, 0.9))
-    layover = np.clip((facing - np.float32(_INCIDENCE) * 0.7) * 4, 0, 1)
+    layover = np.clip((facing - np.float32(INCIDENCE) * 0.7) * 4, 0, 1)
     return np.asarray(residual * (1 + 1.8 * layover), dtype=np.float32)
 
 
-def _to_other_zone(
-    ground: Ground, mean: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], int, tuple[float, float, float, float, float, float]]:
+def _to_other_zone(ground: Ground, mean: NDArray[np.float32]) -> tuple[NDArray[np.float32], int, Transform]:
     """Warp the ground's image onto a 10 m grid of the neighbouring zone; NaN in corners without ground."""
     place = ground.place
     source, target = CRS.from_epsg(place.epsg), CRS.from_epsg(place.other_epsg)
@@ -192,3 +171,55 @@ def _to_other_zone(
         num_threads=1,
     )  # fmt: skip
     return result, place.other_epsg, transform
+
+
+def radar_facts(place: Place, visit: Visit, kind: str, grid: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the properties of an acquisition's product of a kind on a grid, and the stem of its name."""
+    moment = visit.radar
+    state = "ascending" if visit.ascending else "descending"
+    orbit = 1 + (place.number * 37 + (0 if visit.ascending else 88)) % 175
+    absolute = 20000 + int(moment.timestamp()) // 86400 % 30000
+    stamp = f"{moment:%Y%m%dT%H%M%S}"
+    properties = {
+        "datetime": time_text(moment),
+        "start_datetime": time_text(moment),
+        "end_datetime": time_text(moment),
+        "platform": "SENTINEL-1A",
+        "constellation": "Sentinel-1",
+        "instruments": ["c-sar"],
+        **grid,
+        "sat:orbit_state": state,
+        "sat:relative_orbit": orbit,
+        "sat:absolute_orbit": absolute,
+        "sar:frequency_band": "C",
+        "sar:center_frequency": 5.405,
+        "sar:instrument_mode": "IW",
+        "sar:product_type": kind,
+        "sar:polarizations": ["VV", "VH"],
+        "sar:observation_direction": "right",
+        "sar:looks_equivalent_number": LOOKS,
+        "sar:pixel_spacing_range": 10,
+        "sar:pixel_spacing_azimuth": 10,
+    }
+    return properties, f"S1A_IW_GRDH_1SDV_{stamp}_{stamp}_{absolute:06d}"
+
+
+def _item(place: Place, visit: Visit, shape: tuple[int, ...], epsg: int, transform: Transform) -> dict[str, Any]:
+    grid = {
+        "gsd": 10,
+        "proj:code": f"EPSG:{epsg}",
+        "proj:shape": list(shape),
+        "proj:transform": list(transform),
+    }
+    properties, stem = radar_facts(place, visit, "RTC", grid)
+    name = f"{stem}_{place.name}_rtc"
+    assets = {}
+    for channel in ("vv", "vh"):
+        path = f"sentinel-1-rtc/{name}/{channel}.tif"
+        assets[channel] = make_asset(path, transform, shape, epsg) | {
+            "title": f"{channel.upper()}: gamma naught, terrain corrected",
+            "gsd": 10.0,
+            "raster:bands": [{"data_type": "float32", "nodata": _NODATA, "spatial_resolution": 10}],
+        }
+    footprint = ring(epsg, transform, shape)
+    return make_item("sentinel-1-rtc", name, footprint, properties, assets, ("proj", "raster", "sar", "sat"))
