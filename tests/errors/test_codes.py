@@ -101,8 +101,6 @@ def test_each_kind_has_codes_and_a_documented_exit_code() -> None:
         ("WORKER_DIED", "failed", 3),
         ("VALIDATION_FAILED", "validation", 4),
         ("LEASED", "occupied", 5),
-        ("OTHER_SANDBOX", "occupied", 5),
-        ("SANDBOX_BUSY", "occupied", 5),
         ("NAME_TAKEN", "occupied", 5),
         ("INTERNAL", "internal", 1),
         ("OF_A_NEWER_VERSION", "failed", 3),

@@ -178,7 +178,7 @@ def test_grd_shows_what_the_terrain_corrected_product_shows(both: Made) -> None:
 
             def decibels(power: np.ndarray, use: np.ndarray = here) -> np.ndarray:
                 mean = ndimage.uniform_filter(np.where(use, power, 0), 7) / ndimage.uniform_filter(use * 1.0, 7)
-                return 10 * np.log10(mean)
+                return 10 * np.log10(np.maximum(mean, 1e-9))
 
             inner = ndimage.binary_erosion(here, iterations=8)
             difference = decibels(gamma) - decibels(truth)

@@ -70,9 +70,6 @@ def make_sandbox(spec: SandboxSpec, output: str | Path) -> SandboxSummary:
         EarthenwareError: As :func:`earthenware.steps.run_step`; ``OUTPUT_DAMAGED`` when files of a finished sandbox
             are gone, ``NOT_LOCAL`` for a URL.
     """
-    if not storage.is_local(str(output)):
-        message = f"A sandbox is made in a folder on this machine, not at '{storage.redact(str(output))}'."
-        raise EarthenwareError("NOT_LOCAL", message, "Give a local path.")
     folder = Path(storage.local_path(storage.normalise(str(output)))).absolute()
     report = run_step(
         "sandbox",
