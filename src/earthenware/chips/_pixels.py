@@ -7,16 +7,15 @@ requests: chunks of one shard that lie near each other come in one, and the inde
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from numpy.typing import NDArray
 
 from earthenware import storage
-from earthenware.chips._shards import DamageError, ShardedArray, decode
+from earthenware.chips._shards import DamageError, ShardedArray, Some, decode
 
 _REQUESTS = 32
 """Requests to an object store at once."""
@@ -30,15 +29,14 @@ _SHARE = 2**20
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One chunk that is to be read.
 
     Attributes:
         array: The array's key: (part, sensor, name).
         position: The chip's position in its part.
         out: Array to fill.
-        bands: Stored bands wanted; None for all.
+        bands: The bands wanted; None for all.
         row: The caller's number for the chip.
     """
 
@@ -46,11 +44,10 @@ class Wanted:
     position: int
     out: NDArray[Any]
     row: int
-    bands: Sequence[int] | None = None
+    bands: Some | None = None
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """A chunk that could not be read, and why."""
 
     wanted: Wanted
@@ -94,7 +91,7 @@ class PixelReader:
                 broken[key] = str(error)
 
         def opened(key: tuple[int, str, str]) -> None:
-            self._arrays[key] = self._open_array(key)
+            self._arrays.setdefault(key, self._open_array(key))  # another thread may have been faster
 
         missing = dict.fromkeys(one.array for one in chunks if one.array not in self._arrays)
         _each(lambda key: noted(key, lambda: opened(key)), list(missing), remote)
@@ -119,8 +116,9 @@ class PixelReader:
                     places.append((*array.place(shard, slot), one))
                 except DamageError as error:
                     failures.append(Failure(one, str(error)))
-            jobs += [(array.shard_uri(shard), span) for span in _spans(places)]
-        for failed in _each(_fill, [[job] for job in jobs] if remote else _shares(jobs), remote):
+            if places:
+                jobs.append((array.shard_uri(shard), places))
+        for failed in _each(_fill, _spans(jobs) if remote else _shares(jobs), remote):
             failures += failed
         return failures
 
@@ -146,32 +144,32 @@ def _shares(jobs: Sequence[_Job]) -> list[list[_Job]]:
     shares: list[list[_Job]] = [[]]
     room = _SHARE
     for uri, places in jobs:
+        bytes_each = max(1, places[0][2].out.nbytes)
         start = 0
         while start < len(places):
             if room <= 0:
                 shares.append([])
                 room = _SHARE
-            size = max(1, room // max(1, places[start][2].out.nbytes))
-            share = places[start : start + size]
+            share = places[start : start + max(1, room // bytes_each)]
             shares[-1].append((uri, share))
-            room -= sum(one.out.nbytes for _, _, one in share)
-            start += size
+            room -= len(share) * bytes_each
+            start += len(share)
     return shares
 
 
-def _spans(places: list[_Place]) -> Iterator[list[_Place]]:
-    """Cut chunks of a shard in an object store into what one request brings each."""
-    places.sort(key=lambda place: place[:2])
-    first = 0
-    for i in range(1, len(places) + 1):
-        if i < len(places):
-            end = places[i - 1][0] + places[i - 1][1]
-            near = places[i][0] - end <= _NEAR
-            if near and places[i][0] + places[i][1] - places[first][0] <= _SPAN:
-                continue
-        if i > first:
-            yield places[first:i]
-        first = i
+def _spans(jobs: Sequence[_Job]) -> list[list[_Job]]:
+    """Cut jobs to what one request brings each."""
+    spans: list[list[_Job]] = []
+    for uri, places in jobs:
+        first = end = -_SPAN
+        for place in sorted(places, key=lambda place: place[:2]):
+            offset, length, _ = place
+            if offset - end > _NEAR or offset + length - first > _SPAN:
+                spans.append([(uri, [])])
+                first = offset
+            spans[-1][0][1].append(place)
+            end = offset + length
+    return spans
 
 
 def _each(call: Callable[[Any], T], items: Sequence[Any], remote: bool) -> list[T]:

@@ -17,7 +17,7 @@ from earthenware.chips._format import INDEX_FILE, STORE_FILE, read_document
 from earthenware.chips._index import column, index_schema
 from earthenware.chips._layout import layouts_of
 from earthenware.chips._pixels import Failure, PixelReader, Wanted
-from earthenware.chips._shards import ShardedArray
+from earthenware.chips._shards import ShardedArray, Some
 from earthenware.chips._store import part_uri
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import Mask
@@ -134,22 +134,24 @@ class ChipStore:
         """
         chosen = np.asarray(indices, dtype=np.int64).reshape(-1)
         found = {sensor: self._arrays_for(sensor, len(chosen), bands or {}, out or {}) for sensor in sensors}
-        outside = (chosen < -len(self)) | (chosen >= len(self))
-        if outside.any():
-            raise IndexError(f"chip {chosen[outside][0]} of {len(self)}")
+        if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
+            raise IndexError(f"chips {chosen.min()} to {chosen.max()} of {len(self)}")
+        if self._places is None:
+            self._load()
+        assert self._places is not None
+        places = self._places[chosen].tolist()
         wanted: list[Wanted] = []
-        for sensor, arrays in found.items():
-            layout, present = self.sensors[sensor], self.present(sensor)[chosen]
+        for sensor, (pixels, mask) in found.items():
+            layout, present = self.sensors[sensor], self._presence[sensor][chosen]
             if not present.all():
-                arrays.pixels[~present] = layout.nodata
-                arrays.mask[~present] = Mask.NODATA
+                pixels[~present] = layout.nodata
+                mask[~present] = Mask.NODATA
             named = (bands or {}).get(sensor)
-            numbers = None if named is None else [layout.bands.index(name) for name in named]
-            assert self._places is not None
-            rows = np.flatnonzero(present)
-            for row, (part, position) in zip(rows.tolist(), self._places[chosen[rows]].tolist(), strict=True):
-                pixels = Wanted((part, sensor, _arrays.PIXEL), position, arrays.pixels[row], row, numbers)
-                wanted += [pixels, Wanted((part, sensor, _arrays.MASK), position, arrays.mask[row], row)]
+            some = None if named is None else Some(len(layout.bands), [layout.bands.index(name) for name in named])
+            for row, ((part, position), here) in enumerate(zip(places, present.tolist(), strict=True)):
+                if here:
+                    wanted.append(Wanted((part, sensor, _arrays.PIXEL), position, pixels[row], row, some))
+                    wanted.append(Wanted((part, sensor, _arrays.MASK), position, mask[row], row))
         self._report(self._pixels.read(wanted), damaged)
         return found
 

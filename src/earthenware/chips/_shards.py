@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import google_crc32c
+import numpy as np
 from numpy.typing import NDArray
 
 from earthenware import storage
@@ -71,8 +73,6 @@ class ShardedArray:
         Raises:
             DamageError: It is not whole.
         """
-        import google_crc32c
-
         length = _ENTRY.size * self.shard_chips + 4
         try:
             data = storage.read_tail(self.shard_uri(shard), length)
@@ -117,32 +117,40 @@ def _chips_per_shard(stated: dict[str, Any], shape: tuple[int, ...], dtype: str)
     return int(shard[0])
 
 
-def decode(chunk: bytes, out: NDArray[Any], bands: Sequence[int] | None = None) -> None:
+class Some(NamedTuple):
+    """Some bands of a chip.
+
+    Attributes:
+        stored: Number of bands that are stored.
+        wanted: Numbers of those wanted, in the order wanted.
+    """
+
+    stored: int
+    wanted: Sequence[int]
+
+
+def decode(chunk: bytes, out: NDArray[Any], bands: Some | None = None) -> None:
     """Check one chunk and unpack it; everything that takes time but the checksum runs outside the interpreter's lock.
 
     Args:
         chunk: As it lies in the shard.
         out: Contiguous array to fill: [band, y, x] or [y, x].
-        bands: Numbers of the stored bands wanted; None for all.
+        bands: The bands wanted; None for all.
 
     Raises:
         DamageError: The chunk is not what was written.
     """
-    import google_crc32c
-    import numpy as np
-    from numcodecs import blosc
+    import numcodecs.blosc  # takes a third of a second
 
     if len(chunk) < 20 or google_crc32c.value(chunk) != _RESIDUE:
         raise DamageError("its checksum does not match")
     unpacked, packed = _BLOSC_HEADER.unpack_from(chunk)
-    whole = out
-    if bands is not None and len(out):
-        whole = np.empty((unpacked // out[0].nbytes, *out.shape[1:]), out.dtype)
+    whole = out if bands is None else np.empty((bands.stored, *out.shape[1:]), out.dtype)
     if unpacked != whole.nbytes or packed != len(chunk) - 4:
         raise DamageError(f"it holds {unpacked} bytes")
     try:
-        blosc.decompress(chunk, whole)
+        numcodecs.blosc.decompress(chunk, whole)
     except (RuntimeError, ValueError) as error:
         raise DamageError(str(error)) from error
     if bands is not None:
-        out[...] = whole[list(bands)]
+        out[...] = whole[list(bands.wanted)]

@@ -52,7 +52,8 @@ def read_ranges(uri: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
     """
     with explained("read", uri):
         if is_local(uri):
-            file = os.open(local_path(uri), os.O_RDONLY | os.O_CLOEXEC)
+            # An absolute path is itself: local_path takes as long over it as reading a small chip does.
+            file = os.open(uri if uri.startswith("/") else local_path(uri), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 return [os.pread(file, length, offset) for offset, length in ranges]
             finally:
