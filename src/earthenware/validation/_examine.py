@@ -94,7 +94,7 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
     size = max(1, _BLOCK // store.chip_size**2)
     for start in range(0, len(chosen), size):
         block = chosen[start : start + size]
-        chips, problems = zip(*(_load(store, int(number)) for number in block), strict=True)
+        chips, problems = _load(store, block)
         readable = np.array([chip is not None for chip in chips])
         loaded = [chip for chip in chips if chip is not None]
         result.digests.append(
@@ -113,17 +113,21 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
     return result
 
 
-def _load(store: ChipStore, number: int) -> tuple[Loaded | None, str]:
-    chip: Loaded = {}
-    try:
-        for sensor in store.sensors:
-            if store.present(sensor)[number]:
-                chip[sensor] = (store.read_stored(sensor, number), store.read_mask(sensor, number))
-    except EarthenwareError as error:
-        if error.code != "CHIPS_CORRUPT":
-            raise
-        return None, error.message
-    return chip, ""
+def _load(store: ChipStore, block: NDArray[np.int64]) -> tuple[list[Loaded | None], list[str]]:
+    """Return the chips of a block, None for one that cannot be read, and what is wrong with each."""
+    problems = [""] * len(block)
+
+    def note(row: int, error: EarthenwareError) -> None:
+        problems[row] = error.message
+
+    read = store.read_batch(list(store.sensors), block, damaged=note)
+    chips: list[Loaded | None] = []
+    for row, number in enumerate(block):
+        has = {sensor: arrays for sensor, arrays in read.items() if store.present(sensor)[number]}
+        chips.append(
+            None if problems[row] else {sensor: (pixels[row], mask[row]) for sensor, (pixels, mask) in has.items()}
+        )
+    return chips, problems
 
 
 def _measure(
