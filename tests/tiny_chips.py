@@ -125,12 +125,13 @@ def train_tiny(chips: str, output: str, *, sensors: Sequence[str] = SENSORS[:3],
         import torch
 
         from earthenware.inference import PackageInfo, save_package
-        from earthenware.models import MAEConfig, MaskedAutoencoder
+        from earthenware.models.mae import FAMILY
 
         store = ChipStore.open(chips)
         torch.manual_seed(spec.seed)
-        model = MaskedAutoencoder(MAEConfig.from_preset(spec.preset, chip_size=store.chip_size, dim=32, depth=1))
-        digest = save_package(attempt.uri("model"), model, PackageInfo.from_store(store, sensor_ids=sensors))
+        info = PackageInfo.from_store(store, sensors)
+        model = FAMILY.build(FAMILY.configure(spec.preset, info.reads, {"dim": 32, "depth": 1}), info.reads)
+        digest = save_package(attempt.uri("model"), model, info)
         history = {"epoch": [1, 2, 3], "train_loss": [1.0, 0.8, 0.7], "validation_loss": [0.9, 0.85, None]}
         attempt.put_table("history.parquet", pa.table({**history, "learning_rate": [1e-4, 2e-4, 1e-4]}))
         return Result(

@@ -14,7 +14,7 @@ from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.evaluation import EvaluateSpec, evaluate
-from earthenware.inference import load_package, reconstruct_chips
+from earthenware.inference import iterate_reconstructions, load_package
 from earthenware.metrics import bilinear_inpainting
 from tests.tiny_chips import build_tiny, train_tiny
 
@@ -27,7 +27,7 @@ def test_errors_are_those_of_hidden_valid_pixels_of_held_out_places(chain):
     found = metrics_of(chain.evaluation)["reconstruction"]
     store, package = ChipStore.open(chain.chips), load_package(f"{chain.model}/model")
     held_out = np.flatnonzero(store.index["split"].to_numpy(zero_copy_only=False) == "validation")
-    made = reconstruct_chips(store, package, held_out, seed=0)
+    [made] = iterate_reconstructions(store, package, held_out, seed=0, batch_size=len(held_out))
     numbers = package.info.normalization
     target, filled = ((values - numbers.mean[:, None, None]) / numbers.std[:, None, None]
                       for values in (made.original, made.reconstruction))  # fmt: skip
@@ -38,7 +38,7 @@ def test_errors_are_those_of_hidden_valid_pixels_of_held_out_places(chain):
     assert found["overall"]["mean"] == pytest.approx(np.mean(target[hidden] ** 2), rel=1e-5)
     smooth = np.stack([bilinear_inpainting(np.nan_to_num(t), v) for t, v in zip(target, made.visible, strict=True)])
     assert found["overall"]["bilinear"] == pytest.approx(np.mean((target - smooth)[hidden] ** 2), rel=1e-5)
-    for group in package.model.config.groups:
+    for group in package.info.reads.groups:
         bands = list(group.bands)
         errors = (target - filled)[:, bands][hidden[:, bands]] ** 2
         assert found["groups"][group.name]["model"] == pytest.approx(errors.mean(), rel=1e-5)

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore, ChipWriter, Mask, PartEntry, column, write_store
-from earthenware.inference import Package, PackageInfo, load_package, save_package
-from earthenware.models import MAEConfig, MaskedAutoencoder
-from earthenware.sensors import DEM, S1, S2
+from earthenware.inference import Package, PackageInfo, load_package, model_input, save_package
+from earthenware.models import ModelInput
+from earthenware.models.mae import FAMILY, MaskedAutoencoder
+from earthenware.sensors import DEM, LAND_COVER, S1, S2
 
 SIZE = 16
 CUBE = (S2.id, S1.id, DEM.id)
-LEVELS = {S2.id: (2000.0, 500.0), S1.id: (-12.0, 3.0), DEM.id: (400.0, 50.0)}
+LEVELS = {S2.id: (2000.0, 500.0), S1.id: (-12.0, 3.0), DEM.id: (400.0, 50.0), LAND_COVER.id: (40.0, 5.0)}
 
 
 def make_store(root: Path, count: int = 12, *, sensors: tuple[str, ...] = CUBE, size: int = SIZE) -> ChipStore:
@@ -25,7 +26,7 @@ def make_store(root: Path, count: int = 12, *, sensors: tuple[str, ...] = CUBE, 
     rng = np.random.default_rng(7)
     pixels: dict[str, NDArray[np.int16]] = {}
     masks: dict[str, NDArray[np.uint8]] = {}
-    for sensor in (one for one in (S2, S1, DEM) if one.id in sensors):
+    for sensor in (one for one in (S2, S1, DEM, LAND_COVER) if one.id in sensors):
         level, spread = LEVELS[sensor.id]
         waves = np.sin(np.mgrid[0:size, 0:size].sum(0) / rng.uniform(1, 4, (count, len(sensor.bands), 1, 1)))
         values = level + spread * (waves + rng.normal(0, 0.1, waves.shape))
@@ -63,12 +64,14 @@ def make_store(root: Path, count: int = 12, *, sensors: tuple[str, ...] = CUBE, 
     return ChipStore.open(str(root))
 
 
-def small_model(seed: int = 0, **changes: Any) -> MaskedAutoencoder:
-    values: dict[str, Any] = {"chip_size": SIZE, "patch_size": 4, "dim": 32, "depth": 2, "heads": 2, "dim_head": 16}
+def small_model(seed: int = 0, reads: ModelInput | None = None, **changes: Any) -> MaskedAutoencoder:
+    values: dict[str, Any] = {"patch_size": 4, "dim": 32, "depth": 2, "heads": 2, "dim_head": 16, "decoder_dim": 32}
+    reads = reads or model_input(CUBE, SIZE, 10.0)
     torch.manual_seed(seed)
-    return MaskedAutoencoder(MAEConfig.from_preset("nano", **{**values, "decoder_dim": 32, **changes}))
+    return FAMILY.build(FAMILY.configure("nano", reads, {**values, **changes}), reads)
 
 
 def make_package(folder: Path, store: ChipStore, **changes: Any) -> Package:
-    save_package(folder, small_model(**changes), PackageInfo.from_store(store))
+    info = PackageInfo.from_store(store, CUBE)
+    save_package(folder, small_model(reads=info.reads, **changes), info)
     return load_package(folder)

@@ -10,7 +10,7 @@ import torch
 
 from earthenware.chips import ChipStore, Mask
 from earthenware.errors import EarthenwareError
-from earthenware.inference import PackageInfo, chips_to_batch, iterate_batches
+from earthenware.inference import BandStatistics, PackageInfo, chips_to_batch, iterate_batches
 from earthenware.sensors import S1, S2, SENSORS
 
 from ._stores import CUBE, make_store
@@ -53,7 +53,7 @@ def test_each_sensor_ignores_its_own_flags(store: ChipStore) -> None:
     assert valid[4].all()  # snow and water are ground like any other
     assert bool((batch.pixels[~valid] == 0).all())
     assert batch.pixels.isfinite().all()
-    seeing = chips_to_batch(store, [2], replace(info, ignore={**info.ignore, S2.id: Mask.NODATA}))
+    seeing = chips_to_batch(store, [2], info.model_copy(update={"ignore": {**info.ignore, S2.id: Mask.NODATA}}))
     assert seeing.valid.all()
 
 
@@ -69,16 +69,26 @@ def test_place_time_and_resolution(store: ChipStore) -> None:
 
 def test_a_store_without_a_sensor(tmp_path: Path) -> None:
     store = make_store(tmp_path, 6, sensors=(S2.id,))
-    info = PackageInfo.from_store(store)
+    info = PackageInfo.from_store(store, CUBE)
     batch = chips_to_batch(store, [0, 4], info)
     assert batch.valid[:, :10].all()
     assert not batch.valid[:, 10:].any()
     assert info.normalization.known.tolist() == [True] * 10 + [False] * 3
 
 
+def test_a_model_reads_all_that_the_store_has_but_labels(tmp_path: Path) -> None:
+    store = make_store(tmp_path, 6, sensors=(S2.id, "cop-dem-glo-30", "land-cover"))
+    assert list(PackageInfo.from_store(store).sensors) == [S2.id, "cop-dem-glo-30"]
+    assert list(PackageInfo.from_store(store, ["cop-dem-glo-30"]).sensors) == ["cop-dem-glo-30"]
+    with pytest.raises(EarthenwareError, match="no sensor 'sentinel-9'") as caught:
+        PackageInfo.from_store(store, ["sentinel-9"])
+    assert caught.value.code == "UNKNOWN_SENSOR"
+
+
 def test_a_band_that_training_never_saw_is_invalid(store: ChipStore) -> None:
     info = PackageInfo.from_store(store)
-    info = replace(info, statistics={**info.statistics, S1.id: {"vv": {"mean": None, "std": None}}})
+    unknown = {"vv": BandStatistics()}
+    info = info.model_copy(update={"statistics": {**info.statistics, S1.id: unknown}})
     batch = chips_to_batch(store, [0], info)
     assert batch.valid[0, :10].all()
     assert not batch.valid[0, 10:12].any()
@@ -86,15 +96,18 @@ def test_a_band_that_training_never_saw_is_invalid(store: ChipStore) -> None:
 
 def test_a_constant_band_does_not_explode(store: ChipStore) -> None:
     info = PackageInfo.from_store(store)
-    flat = {"dem": {"mean": 400.0, "std": 0.0}}
-    batch = chips_to_batch(store, [0], replace(info, statistics={**info.statistics, "cop-dem-glo-30": flat}))
+    flat = {"dem": BandStatistics(mean=400.0, std=0.0)}
+    info = info.model_copy(update={"statistics": {**info.statistics, "cop-dem-glo-30": flat}})
+    batch = chips_to_batch(store, [0], info)
     assert batch.pixels[0, 12].abs().max() < 1000
 
 
 def test_a_missing_band_is_one_clear_error(store: ChipStore) -> None:
     info = PackageInfo.from_store(store)
+    radar = replace(info.reads.sensors[1], bands=("vv", "hv"), groups={})
+    info = info.model_copy(update={"reads": replace(info.reads, sensors=(radar,))})
     with pytest.raises(EarthenwareError, match="no band hv of sentinel-1-rtc") as caught:
-        chips_to_batch(store, [0], replace(info, sensors={**info.sensors, S1.id: ("vv", "hv")}))
+        chips_to_batch(store, [0], info)
     assert caught.value.code == "BANDS_DIFFER"
 
 

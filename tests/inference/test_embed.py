@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,15 +10,25 @@ import torch
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import (
+    ChipReconstructions,
     Package,
     chips_to_batch,
     embed_chips,
+    hiding_noise,
     iterate_reconstructions,
-    reconstruct_chips,
+    key_of,
     resolve_device,
 )
+from earthenware.models import PretrainingEncoder
 
 from ._stores import make_package, make_store
+
+
+def reconstruct(store: ChipStore, package: Package, *arguments: Any, **options: Any) -> ChipReconstructions:
+    parts = list(iterate_reconstructions(store, package, *arguments, **options))
+    names = ("indices", "original", "reconstruction", "masked", "visible", "error")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return ChipReconstructions(**joined, bands=parts[0].bands)
 
 
 def test_embeddings_are_those_of_the_model(store: ChipStore, package: Package) -> None:
@@ -58,8 +69,7 @@ def test_progress_and_no_chips(store: ChipStore, package: Package) -> None:
     embed_chips(store, package, range(7), batch_size=3, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(3, 7), (6, 7), (7, 7)]
     assert embed_chips(store, package, []).embeddings.shape == (0, 32)
-    with pytest.raises(EarthenwareError, match="No chip"):
-        reconstruct_chips(store, package, [])
+    assert list(iterate_reconstructions(store, package, [])) == []
 
 
 def test_the_model_is_left_as_it_was(store: ChipStore, tmp_path: Path) -> None:
@@ -71,14 +81,16 @@ def test_the_model_is_left_as_it_was(store: ChipStore, tmp_path: Path) -> None:
     iterator.close()
     embed_chips(store, package)
     assert package.model.training
-    package.model(chips_to_batch(store, [0, 1], package.info)).loss.backward()
+    batch = chips_to_batch(store, [0, 1], package.info)
+    assert isinstance(package.model, PretrainingEncoder)
+    noise = hiding_noise([(0, 0), (0, 1)], package.model.noise_shape(16))
+    package.model.pretraining_loss(batch, noise).loss.backward()
     assert all(parameter.grad is not None for parameter in package.model.parameters())
 
 
 def test_reconstructions_stand_beside_their_originals(store: ChipStore, package: Package) -> None:
-    result = reconstruct_chips(store, package, [3, 0, 11, 1], batch_size=3)
+    result = reconstruct(store, package, [3, 0, 11, 1], batch_size=3)
     assert result.indices.tolist() == [3, 0, 11, 1]
-    assert result.groups == ("rgb", "rededge", "nir", "swir", "sar", "dem")
     assert result.bands == package.info.bands
     for row, chip in enumerate(result.indices):
         values = np.concatenate([store.read(sensor, int(chip))[0] for sensor in package.info.sensors])
@@ -94,31 +106,25 @@ def test_reconstructions_stand_beside_their_originals(store: ChipStore, package:
 
 
 def test_errors_agree_with_the_pixels(store: ChipStore, package: Package) -> None:
-    result = reconstruct_chips(store, package)
+    result = reconstruct(store, package)
     spread = package.info.normalization.std[:, None, None]
     squared = np.where(result.masked, (result.original - result.reconstruction) / spread, 0.0) ** 2
-    for number, group in enumerate(package.model.config.groups):
-        bands = list(group.bands)
-        for chip in (0, 1, 3, 5):
-            counted = result.masked[chip, bands]
-            expected = [
-                squared[chip, bands, y : y + 4, x : x + 4].sum() / counted[:, y : y + 4, x : x + 4].sum()
-                for y in range(0, 16, 4)
-                for x in range(0, 16, 4)
-                if counted[:, y : y + 4, x : x + 4].any()
-            ]
-            assert len(expected) == result.masked_patches[chip, number].sum()
-            if expected:
-                assert result.group_error[chip, number] == pytest.approx(np.mean(expected), rel=1e-3)
-            else:
-                assert np.isnan(result.group_error[chip, number])
-    losses = embed_chips(store, package).reconstruction_loss
-    np.testing.assert_allclose(result.error, losses, rtol=1e-4)
+    for chip in range(len(store)):
+        expected = [
+            squared[chip, bands, y : y + 4, x : x + 4].sum() / result.masked[chip, bands, y : y + 4, x : x + 4].sum()
+            for bands in (list(group.bands) for group in package.info.reads.groups)
+            for y in range(0, 16, 4)
+            for x in range(0, 16, 4)
+            if result.masked[chip, bands, y : y + 4, x : x + 4].any()
+        ]
+        assert len(expected) > 0
+        assert result.error[chip] == pytest.approx(np.mean(expected), rel=1e-3)
+    np.testing.assert_allclose(result.error, embed_chips(store, package).reconstruction_loss, rtol=1e-4)
 
 
-def test_masks_belong_to_chips(store: ChipStore, package: Package) -> None:
+def test_what_is_hidden_belongs_to_the_chip(store: ChipStore, package: Package) -> None:
     first, again, other = (
-        reconstruct_chips(store, package, order, seed=seed, batch_size=size).masked_patches
+        reconstruct(store, package, order, seed=seed, batch_size=size).masked
         for order, seed, size in (([0, 1, 2], 0, 3), ([2, 0], 0, 1), ([0, 1, 2], 1, 2))
     )
     np.testing.assert_array_equal(first[[2, 0]], again)
@@ -126,9 +132,19 @@ def test_masks_belong_to_chips(store: ChipStore, package: Package) -> None:
     assert (first[0] != first[2]).any()
 
 
+def test_noise_follows_from_the_key_alone() -> None:
+    keys = [key_of(f"chip-{number}") for number in range(30)]
+    whole = hiding_noise(keys, (6, 4))
+    assert whole.shape == (30, 6, 4)
+    assert torch.equal(hiding_noise(keys[10:12], (6, 4)), whole[10:12])
+    assert (hiding_noise([key_of(f"chip-{number}", seed=1) for number in range(30)], (6, 4)) != whole).all()
+    assert 0 <= float(whole.min()) < 0.02
+    assert 0.98 < float(whole.max()) < 1
+
+
 def test_a_chip_size_that_does_not_fit_is_one_clear_error(package: Package, tmp_path: Path) -> None:
     store = make_store(tmp_path, 6, size=18)
-    for attempt in (embed_chips, reconstruct_chips):
+    for attempt in (embed_chips, reconstruct):
         with pytest.raises(EarthenwareError, match="18 pixels wide") as caught:
             attempt(store, package)
         assert caught.value.code == "CHIP_SIZE"

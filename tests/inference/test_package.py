@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from earthenware import storage
-from earthenware.chips import ChipStore, Mask
+from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import Package, PackageInfo, embed_chips, load_package, save_package
-from earthenware.models import CUBE_GROUPS
 from earthenware.sensors import S2
 
 from ._stores import make_package, small_model
@@ -23,7 +21,7 @@ from ._stores import make_package, small_model
 
 def test_a_package_comes_back_as_it_went(tmp_path: Path, store: ChipStore) -> None:
     model = small_model(normalize_targets=True)
-    info = replace(PackageInfo.from_store(store), metrics={"loss": 0.25, "accuracy": math.nan})
+    info = PackageInfo.from_store(store).model_copy(update={"metrics": {"loss": 0.25, "accuracy": math.nan}})
     digest = save_package(tmp_path, model, info)
     loaded = load_package(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
@@ -32,7 +30,7 @@ def test_a_package_comes_back_as_it_went(tmp_path: Path, store: ChipStore) -> No
     assert not loaded.model.training
     state = loaded.model.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
-    assert replace(loaded.info, metrics={}) == replace(info, metrics={})
+    assert loaded.info.model_copy(update={"metrics": {}}) == info.model_copy(update={"metrics": {}})
     assert loaded.info.metrics["loss"] == 0.25
     assert math.isnan(loaded.info.metrics["accuracy"])
     assert loaded.info.training_digest == store.content_digest
@@ -41,11 +39,21 @@ def test_a_package_comes_back_as_it_went(tmp_path: Path, store: ChipStore) -> No
 def test_the_document_is_what_it_says(tmp_path: Path, store: ChipStore) -> None:
     make_package(tmp_path, store)
     document = json.loads((tmp_path / "model.json").read_text())
-    assert (document["format"], document["format_version"]) == ("earthenware-model", 1)
-    assert document["sensors"]["sentinel-1-rtc"] == ["vv", "vh"]
+    assert (document["format"], document["format_version"]) == ("earthenware-model", 2)
+    assert (document["family"], document["code_version"]) == ("mae", 1)
+    assert document["config"]["patch_size"] == 4
+    reads = document["reads"]
+    assert [one["sensor"] for one in reads["sensors"]] == ["sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30"]
+    assert reads["sensors"][1] == {
+        "sensor": "sentinel-1-rtc",
+        "unit": "gamma0 dB",
+        "bands": ["vv", "vh"],
+        "wavelengths_nm": [55_465_764.7, 55_465_764.7],
+        "groups": {"sar": ["vv", "vh"]},
+    }
     assert document["ignore"]["sentinel-2-l2a"] == ["nodata", "cloud", "shadow", "saturated"]
     assert document["statistics"]["sentinel-1-rtc"]["vv"]["mean"] == pytest.approx(-12, abs=2)
-    assert (document["chip_size"], document["gsd"]) == (16, 10.0)
+    assert (reads["chip_size"], reads["gsd"]) == (16, 10.0)
 
 
 def test_the_digest_is_of_the_content(tmp_path: Path, store: ChipStore) -> None:
@@ -56,7 +64,7 @@ def test_the_digest_is_of_the_content(tmp_path: Path, store: ChipStore) -> None:
             ("a", small_model(), info),
             ("b", small_model(), info),
             ("c", small_model(seed=1), info),
-            ("d", small_model(), replace(info, metrics={"loss": 1.0})),
+            ("d", small_model(), info.model_copy(update={"metrics": {"loss": 1.0}})),
         )
     ]
     assert digests[0] == digests[1]
@@ -124,17 +132,30 @@ def one_flipped_bit(folder: Path) -> None:
         (lambda folder: (folder / "model.json").write_text('{"format": '), "MODEL_CORRUPT", "complete JSON"),
         (lambda folder: (folder / "model.json").write_text("[]"), "MODEL_FORMAT", "not a model package"),
         (edit(lambda d: d.update(format="other")), "MODEL_FORMAT", "'other'"),
-        (edit(lambda d: d.update(format_version=2)), "MODEL_FORMAT", "version 2"),
-        (edit(lambda d: d["architecture"].update(kind="unet")), "MODEL_FORMAT", "'unet'"),
-        (edit(lambda d: d.pop("architecture")), "MODEL_FORMAT", "architecture"),
+        (edit(lambda d: d.update(format_version=1)), "MODEL_FORMAT", "has format version 1; this software reads 2"),
+        (edit(lambda d: d.update(format_version=3)), "MODEL_FORMAT", "has format version 3; this software reads 2"),
+        (
+            edit(lambda d: d.update(family="unknown")),
+            "MODEL_FORMAT",
+            "the family 'unknown', which is not known",
+        ),
+        (
+            edit(lambda d: d.update(code_version=7)),
+            "MODEL_FORMAT",
+            "7 of the family 'mae'; this software has 1",
+        ),
+        (edit(lambda d: d.pop("family")), "MODEL_CORRUPT", "lacks 'family'"),
         (edit(lambda d: d.pop("statistics")), "MODEL_CORRUPT", "lacks 'statistics'"),
-        (edit(lambda d: d["architecture"]["config"].pop("depth")), "MODEL_CORRUPT", "'depth' is missing"),
-        (edit(lambda d: d["architecture"]["config"].update(heads=0)), "MODEL_CORRUPT", "heads"),
-        (edit(lambda d: d["architecture"]["config"].update(depth=3)), "MODEL_CORRUPT", "encoder.attention.2"),
-        (edit(lambda d: d["sensors"].pop("cop-dem-glo-30")), "MODEL_CORRUPT", "13 bands, the document describes 12"),
-        (edit(lambda d: d.update(ignore={"sentinel-2-l2a": ["fog"]})), "MODEL_CORRUPT", "FOG"),
+        (edit(lambda d: d["config"].pop("depth")), "MODEL_CORRUPT", "'depth' is missing"),
+        (edit(lambda d: d["config"].update(colour=1)), "MODEL_CORRUPT", "'colour' is unknown"),
+        (edit(lambda d: d["config"].update(heads=0)), "MODEL_CORRUPT", "heads"),
+        (edit(lambda d: d["config"].update(depth=3)), "MODEL_CORRUPT", "encoder.attention.2"),
+        (edit(lambda d: d["config"].update(patch_size=5)), "MODEL_CORRUPT", "does not divide the chips' 16"),
+        (edit(lambda d: d["reads"]["sensors"].pop()), "MODEL_CORRUPT", "ignore must name the sensors"),
+        (edit(lambda d: d["reads"]["sensors"][0].update(groups={"a": ["B02"]})), "MODEL_CORRUPT", "exactly once"),
+        (edit(lambda d: d["ignore"].update({"sentinel-2-l2a": ["fog"]})), "MODEL_CORRUPT", "no flag 'fog'"),
         (edit(lambda d: d.update(statistics=[])), "MODEL_CORRUPT", "model.json"),
-        (edit(lambda d: d.update(sensors="all")), "MODEL_CORRUPT", "model.json"),
+        (edit(lambda d: d.update(reads="all")), "MODEL_CORRUPT", "model.json"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"pickle"), "MODEL_CORRUPT", "is damaged"),
         (one_flipped_bit, "MODEL_CORRUPT", "is damaged"),
         (wrong_shape, "MODEL_CORRUPT", "metadata.place.bias is 7, and the architecture wants 32"),
@@ -154,20 +175,15 @@ def test_a_bad_package_is_one_clear_error(
 
 
 def test_model_and_info_must_agree(tmp_path: Path, store: ChipStore) -> None:
-    info = PackageInfo.from_store(store, sensor_ids=[S2.id])
-    with pytest.raises(ValueError, match="reads 13 bands, its info names 10"):
+    info = PackageInfo.from_store(store, [S2.id])
+    with pytest.raises(ValueError, match=r"reads the bands .*'dem'.*, its info names .*'B12'"):
         save_package(tmp_path, small_model(), info)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ignored_flags_can_be_chosen(store: ChipStore) -> None:
-    info = PackageInfo.from_store(store, ignore={S2.id: Mask.NODATA | Mask.SNOW})
-    assert PackageInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
-    assert info.ignore["sentinel-1-rtc"] == Mask.NODATA
-
-
 def test_a_model_over_some_sensors(tmp_path: Path, store: ChipStore) -> None:
-    save_package(tmp_path, small_model(groups=CUBE_GROUPS[:4]), PackageInfo.from_store(store, sensor_ids=[S2.id]))
+    info = PackageInfo.from_store(store, [S2.id])
+    save_package(tmp_path, small_model(reads=info.reads), info)
     loaded: Package = load_package(tmp_path)
     assert loaded.info.bands == S2.band_names
     assert embed_chips(store, loaded, [0, 1]).embeddings.shape == (2, 32)

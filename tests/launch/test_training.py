@@ -111,6 +111,6 @@ def test_what_the_job_found_is_the_error(as_ray_job: Kubernetes, chips: str, buc
     Kubelet(as_ray_job, tmp_path, {"earthenware-store": KEYS}, "")
     with pytest.raises(EarthenwareError) as caught:
         train(SPEC.model_copy(update={"patch_size": 5}), chips, f"{bucket}/train")
-    assert caught.value.code == "BAD_PATCH_SIZE"
+    assert caught.value.code == "BAD_MODEL"
     assert caught.value.message == "patch_size is 5 pixels, which does not divide the chips' 16."
-    assert caught.value.remedy == "Use a divisor of 16."
+    assert caught.value.remedy == "Change it in the spec's section 'train'."

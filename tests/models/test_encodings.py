@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earthenware.models import CUBE_GROUPS
 from earthenware.models._encodings import encode_positions, encode_wavelengths, place_features, time_features
+
+from ._inputs import cube
 
 MOMENTS = st.datetimes(min_value=datetime(1905, 1, 1), max_value=datetime(2099, 12, 31), timezones=st.just(UTC))
 
@@ -73,10 +74,10 @@ def test_bands_are_told_apart_by_their_wavelength() -> None:
 
 
 def test_groups_are_told_apart() -> None:
-    from earthenware.models._tokenizer import TokenEncoding
+    from earthenware.models.mae._tokenizer import TokenEncoding
 
     for dim in (64, 256):
-        groups = TokenEncoding(CUBE_GROUPS, dim, 10.0).of_groups
+        groups = TokenEncoding(cube().groups, dim, 10.0).of_groups
         similarity = torch.nn.functional.cosine_similarity(groups[:, None], groups[None], dim=-1)
         assert similarity.triu(1).abs().max() < 0.75
         assert torch.pdist(groups).min() > 2.0

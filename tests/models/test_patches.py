@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthenware.models import BandGroup, patchify, unpatchify
-from earthenware.models._patches import valid_tokens
+from earthenware.models import patchify, unpatchify
 
 
 @given(
@@ -26,13 +25,3 @@ def test_roundtrip(batch: int, bands: int, rows: int, columns: int, size: int, s
 def test_an_image_that_patches_do_not_fill_is_refused() -> None:
     with pytest.raises(ValueError, match="5 pixels do not fill an image of 12 x 10"):
         patchify(torch.zeros(1, 1, 12, 10), 5)
-
-
-@pytest.mark.parametrize(
-    ("good", "min_valid", "expected"),
-    [(0, 0.0, False), (1, 0.0, True), (8, 0.5, True), (7, 0.5, False), (16, 1.0, True), (15, 1.0, False)],
-)
-def test_a_token_needs_enough_valid_pixels(good: int, min_valid: float, expected: bool) -> None:
-    valid = torch.zeros(1, 1, 2, 8, dtype=torch.bool)
-    valid.flatten()[:good] = True
-    assert bool(valid_tokens(valid, [BandGroup("both", (0, 1))], min_valid)) is expected

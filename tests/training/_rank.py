@@ -9,11 +9,12 @@ import torch
 import torch.distributed as dist
 
 from earthenware.chips import ChipStore
+from earthenware.inference import fresh_model
 from earthenware.training import TrainSpec
 from earthenware.training._data import ChipLoader
 from earthenware.training._job import split_chips
 from earthenware.training._model import describe, reader
-from earthenware.training._module import Pretraining, build_model
+from earthenware.training._module import Pretraining
 from earthenware.training._sampler import ChipSampler
 
 
@@ -27,9 +28,10 @@ def gradients(chips: str, meeting: str, rank: int, world_size: int) -> tuple[np.
     plan = describe(store, spec)
     numbers = split_chips(store, "train")
     sampler = ChipSampler(len(numbers), spec.batch_size, seed=0, rank=rank, world_size=world_size)
-    tokens = (len(plan.config.groups), plan.config.patches)
-    loader = ChipLoader(sampler, numbers, reader(store, plan), tokens=tokens, seed=0, training=True, augment=True)
-    module = Pretraining(build_model(plan.config, 0), spec, 10)
+    model = fresh_model(spec.family, plan.config, plan.info.reads, 0).train()
+    noise = model.noise_shape(store.chip_size)
+    loader = ChipLoader(sampler, numbers, reader(store, plan), noise=noise, seed=0, training=True, augment=True)
+    module = Pretraining(model, spec, 10)
     module.on_train_batch_start(batch := next(iter(loader)), 0)
     module.training_step(batch, 0).backward()
     found = torch.cat([parameter.grad.flatten() for parameter in module.parameters() if parameter.grad is not None])

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
-from earthenware.models import MAEConfig
+from earthenware.inference import fresh_model, model_input
+from earthenware.models import CubeBatch, Encoder, family
 from earthenware.training._augment import lay, orientations
 from earthenware.training._cache import Group, cached, cached_bytes
 from earthenware.training._checkpoint import (
@@ -26,17 +27,22 @@ from earthenware.training._checkpoint import (
     prune,
     unpack,
 )
-from earthenware.training._module import build_model
-from earthenware.training._noise import VALIDATION, mask_noise
+from earthenware.training._data import ChipLoader
 from earthenware.training._optimizer import adamw, parameter_groups
+from earthenware.training._sampler import ChipSampler
 
 from ._chipstore import CUBE, build_store
 
 # ----------------------------------------------------------------------------------------------------------- optimiser
 
 
+def nano(seed: int) -> Encoder:
+    reads = model_input(CUBE, 16, 10.0)
+    return fresh_model("mae", family("mae").configure("nano", reads, {"patch_size": 8}), reads, seed)
+
+
 def test_only_matrices_decay():
-    model = build_model(MAEConfig.from_preset("nano", chip_size=16), 0)
+    model = nano(0)
     decay, keep = parameter_groups(model, 0.05)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     kept = [names[id(parameter)] for parameter in keep["params"]]
@@ -50,10 +56,9 @@ def test_only_matrices_decay():
 
 
 def test_weights_follow_from_the_seed_and_leave_the_global_one_alone():
-    config = MAEConfig.from_preset("nano", chip_size=16)
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    one, two, other = build_model(config, 1), build_model(config, 1), build_model(config, 2)
+    one, two, other = nano(1), nano(1), nano(2)
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
@@ -142,14 +147,24 @@ def test_turns_belong_to_the_chip_and_epoch_not_to_the_batch(seed, epoch):
     assert torch.equal(lay(pixels, whole) > 0, lay(valid, whole))
 
 
-def test_masks_belong_to_the_chip_and_epoch_not_to_the_batch():
-    chips = np.arange(30)
-    whole = mask_noise(chips, (6, 4), 5, 2)
-    assert (mask_noise(chips[10:12], (6, 4), 5, 2) == whole[10:12]).all()
-    assert (mask_noise(chips, (6, 4), 5, 3) != whole).mean() > 0.99
-    assert (mask_noise(chips, (6, 4), 5, VALIDATION) != whole).mean() > 0.99
-    assert 0 <= whole.min() < 0.02
-    assert 0.98 < whole.max() < 1
+def test_what_is_hidden_belongs_to_the_chip_and_epoch_and_stays_in_validation():
+    def noise(epoch: int, *, batch_size: int, training: bool = True) -> torch.Tensor:
+        sampler = ChipSampler(30, batch_size, seed=5, shuffle=False)
+        sampler.set_epoch(epoch)
+        loader = ChipLoader(sampler, np.arange(30), blank, noise=(6, 4), seed=5, training=training)
+        return torch.cat([batch.noise for batch in loader])
+
+    whole = noise(2, batch_size=30)
+    assert torch.equal(noise(2, batch_size=7), whole)
+    assert (noise(3, batch_size=30) != whole).float().mean() > 0.99
+    still = noise(2, batch_size=30, training=False)
+    assert (still != whole).float().mean() > 0.99
+    assert torch.equal(noise(3, batch_size=30, training=False), still)
+
+
+def blank(chips: np.ndarray) -> CubeBatch:
+    unknown = torch.zeros(len(chips), 1, 8, 8)
+    return CubeBatch(unknown, unknown > 0, unknown[:, 0, 0, :2], unknown[:, 0, 0, 0].double(), unknown[:, 0, 0, 0])
 
 
 # --------------------------------------------------------------------------------------------------------------- cache

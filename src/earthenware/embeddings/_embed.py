@@ -150,7 +150,7 @@ class _Export:
             yield storage.read_table(self.attempt.uri(records[key]["path"]), columns)
 
     def _publish(self, keys: list[str]) -> Result:
-        dimensions = int(self.package.model.config.dim)
+        dimensions = self.package.width
         schema = product_schema(dimensions, thumbnails=self.spec.thumbnails)
         facts = self._facts(keys, dimensions)
         local = self.attempt.scratch / EMBEDDINGS_FILE
@@ -209,12 +209,14 @@ class _Export:
             chip_size=self.store.chip_size,
             gsd=self.store.gsd,
             bands={sensor: self.package.info.sensors[sensor] for sensor in self.sensors},
+            model_name=self.package.name,
+            description=self.package.description,
             statistics=[
                 {"mean": float(mean), "stddev": float(std)} if known else {}
                 for mean, std, known in zip(numbers.mean, numbers.std, numbers.known, strict=True)
             ],
-            architecture=self.package.model.config.to_dict(),
-            parameters=sum(int(weight.numel()) for weight in self.package.model.parameters()),
+            architecture=self.package.hyperparameters,
+            parameters=self.package.parameters,
             model_digest=self.package.digest,
             bounds=(west, south, east, north),
             footprint=shapely.geometry.mapping(footprint),

@@ -27,16 +27,14 @@ def model_item(facts: ProductFacts) -> dict[str, Any]:
             "datetime": None,
             "start_datetime": instant(facts.period[0]),
             "end_datetime": instant(facts.period[1]),
-            "description": "Masked autoencoder over optical, radar and elevation chips.",
+            "description": facts.description.summary,
             "mlm:name": facts.model_name,
-            "mlm:architecture": "Masked autoencoder (Vision Transformer)",
+            "mlm:architecture": facts.description.title,
             "mlm:framework": "PyTorch",
             "mlm:tasks": ["similarity-search"],
             "mlm:total_parameters": facts.parameters,
             "mlm:pretrained": True,
-            "mlm:hyperparameters": {
-                key: value for key, value in sorted(facts.architecture.items()) if isinstance(value, int | float | str)
-            },
+            "mlm:hyperparameters": dict(sorted(facts.architecture.items())),
             "mlm:input": [
                 {
                     "name": "datacube chip",
@@ -61,7 +59,10 @@ def model_item(facts: ProductFacts) -> dict[str, Any]:
                 }
             ],
         },
-        "links": [{"rel": "self", "href": f"./{MODEL_FILE}", "type": "application/geo+json"}],
+        "links": [
+            {"rel": "self", "href": f"./{MODEL_FILE}", "type": "application/geo+json"},
+            *({"rel": "cite-as", "href": url} for url in facts.description.references),
+        ],
         "assets": {
             "weights": {
                 "href": facts.href(storage.join(facts.model, "model.safetensors")),

@@ -10,11 +10,14 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from earthenware import __version__, storage
 from earthenware.embeddings._schema import EMBEDDINGS_FILE
+
+if TYPE_CHECKING:
+    from earthenware.models import Description
 
 COLLECTION_FILE = "collection.json"
 ITEM_FILE = "item.json"
@@ -43,9 +46,11 @@ class ProductFacts:
         chip_size: Edge of a chip in pixels.
         gsd: Ground sampling distance of the pixels in metres.
         bands: Sensor id -> band names, in the model's order.
+        model_name: A name for the model that says which one it is.
+        description: What is said of the model.
         statistics: Mean and standard deviation (``mean``, ``stddev``) by which each band is normalised, in the order of
             the bands; empty where the model has none.
-        architecture: The model's configuration, as JSON values.
+        architecture: The values of the model's configuration.
         parameters: Number of the model's weights.
         model_digest: Digest of the model.
         bounds: West, south, east, north in degrees.
@@ -63,8 +68,10 @@ class ProductFacts:
     chip_size: int
     gsd: float
     bands: Mapping[str, Sequence[str]]
+    model_name: str
+    description: Description
     statistics: Sequence[Mapping[str, float]]
-    architecture: Mapping[str, Any]
+    architecture: Mapping[str, bool | int | float | str]
     parameters: int
     model_digest: str
     bounds: tuple[float, float, float, float]
@@ -75,11 +82,6 @@ class ProductFacts:
     def all_bands(self) -> list[str]:
         """Band names in the model's order."""
         return [band for bands in self.bands.values() for band in bands]
-
-    @property
-    def model_name(self) -> str:
-        """A name for the model that says which one it is."""
-        return f"earthenware-mae-{self.model_digest[:12]}"
 
     def href(self, uri: str) -> str:
         """Return a link to ``uri``: relative to the product where both lie in one file system or bucket."""
@@ -193,7 +195,7 @@ def item(facts: ProductFacts) -> dict[str, Any]:
                 "bands": facts.all_bands,
                 "chip_size": facts.chip_size,
                 "stride": facts.chip_size,
-                "pooling": "mean over the tokens of valid patches",
+                "pooling": facts.description.pooling,
                 "model_digest": facts.model_digest,
             },
             "emb:preprocessing": {

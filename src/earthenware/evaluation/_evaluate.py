@@ -89,7 +89,7 @@ class _Evaluation:
                 "split": split,
                 "held_out": split == HELD_OUT,
                 "units": "mean squared error of hidden pixels, in units of each band's variance over training pixels",
-                "levels_known": self.package.model.config.normalize_targets,
+                "levels_known": self.package.levels_known,
                 **reconstruction.to_json(),
             },
             "probes": probes,

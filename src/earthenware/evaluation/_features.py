@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +17,7 @@ if TYPE_CHECKING:
 
 def untrained(package: Package, seed: int) -> Package:
     """Return the package with the weights that its architecture starts from."""
-    import torch
-
-    from earthenware.models import MaskedAutoencoder
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = MaskedAutoencoder(package.model.config).eval()
-    return replace(package, model=model, digest="")
+    return package.untrained(seed)
 
 
 def encoder_features(

@@ -95,7 +95,7 @@ def measure_reconstruction(
             done += 1
         if progress is not None:
             progress(done, len(indices))
-    groups = {group.name: list(group.bands) for group in package.model.config.groups}
+    groups = {group.name: list(group.bands) for group in package.info.reads.groups}
     return Reconstruction(
         chips=len(indices),
         pixels=int(errors["model"].count.sum()),

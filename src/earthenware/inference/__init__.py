@@ -1,7 +1,7 @@
 """Weights and chips to embeddings and reconstructions: packages, batches, devices.
 
-A model package is a folder with ``model.safetensors`` (weights) and ``model.json`` (format and version, architecture,
-sensors and bands in order, statistics, ignored flags, chip size, GSD, digest of the training chips, metrics).
+A model package is a folder with ``model.safetensors`` (weights) and ``model.json`` (format and version, family and
+its code version, configuration, what it reads, statistics, ignored flags, digest of the training chips, metrics).
 """
 
 from __future__ import annotations
@@ -9,33 +9,38 @@ from __future__ import annotations
 from earthenware.inference._batches import chips_to_batch, iterate_batches
 from earthenware.inference._device import resolve_device
 from earthenware.inference._embed import ChipEmbeddings, embed_chips
-from earthenware.inference._info import DEFAULT_IGNORE, Normalization, PackageInfo
-from earthenware.inference._masks import chip_masks
+from earthenware.inference._hiding import hiding_noise, key_of
+from earthenware.inference._info import BandStatistics, Normalization, PackageInfo, model_input
 from earthenware.inference._package import (
     PACKAGE_FORMAT,
     PACKAGE_FORMAT_VERSION,
+    ModelDocument,
     Package,
+    fresh_model,
     load_package,
     save_package,
 )
-from earthenware.inference._reconstruct import ChipReconstructions, iterate_reconstructions, reconstruct_chips
+from earthenware.inference._reconstruct import ChipReconstructions, iterate_reconstructions
 
 __all__ = [
-    "DEFAULT_IGNORE",
     "PACKAGE_FORMAT",
     "PACKAGE_FORMAT_VERSION",
+    "BandStatistics",
     "ChipEmbeddings",
     "ChipReconstructions",
+    "ModelDocument",
     "Normalization",
     "Package",
     "PackageInfo",
-    "chip_masks",
     "chips_to_batch",
     "embed_chips",
+    "fresh_model",
+    "hiding_noise",
     "iterate_batches",
     "iterate_reconstructions",
+    "key_of",
     "load_package",
-    "reconstruct_chips",
+    "model_input",
     "resolve_device",
     "save_package",
 ]

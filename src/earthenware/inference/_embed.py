@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from earthenware.chips import ChipStore
 from earthenware.inference._batches import iterate_batches
 from earthenware.inference._device import resolve_device
-from earthenware.inference._masks import chip_masks
+from earthenware.inference._hiding import hiding_noise, key_of
 from earthenware.inference._package import Package
 from earthenware.inference._session import require_fit, working_model
+from earthenware.models import ReconstructingEncoder
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,11 @@ class ChipEmbeddings:
     """Embeddings of chips, in the order asked for.
 
     Attributes:
-        embeddings: ``[chip, dim]`` float32: the mean over the chip's valid patch tokens; zeros for a chip without any.
+        embeddings: ``[chip, width]`` float32, as the model pools them.
         valid_fraction: ``[chip]`` float32 share of valid values over all pixels and bands that the model reads.
-        reconstruction_loss: ``[chip]`` float32 mean squared error, in normalised units, of what a mask drawn from the
-            chip's id hides; NaN for a chip with nothing to hide or where it was not asked for.
+        reconstruction_loss: ``[chip]`` float32 mean squared error, in normalised units, of what noise drawn from the
+            chip's id hides; NaN for a chip with nothing to hide, for a model that cannot reconstruct, or where it was
+            not asked for.
     """
 
     embeddings: NDArray[np.float32]
@@ -60,7 +62,7 @@ def embed_chips(
     require_fit(store, package)
     numbers = np.arange(len(store)) if indices is None else np.asarray(indices, dtype=np.int64)
     result = ChipEmbeddings(
-        embeddings=np.zeros((len(numbers), package.model.config.dim), dtype=np.float32),
+        embeddings=np.zeros((len(numbers), package.width), dtype=np.float32),
         valid_fraction=np.zeros(len(numbers), dtype=np.float32),
         reconstruction_loss=np.full(len(numbers), np.nan, dtype=np.float32),
     )
@@ -72,10 +74,10 @@ def embed_chips(
             rows = slice(done, done + len(block))
             with torch.inference_mode():
                 result.embeddings[rows] = model.embed(batch).cpu().numpy()
-                if with_loss:
-                    names = ids.take(block).to_pylist()
-                    mask = chip_masks(names, model.token_validity(batch), model.config.mask_ratio)
-                    result.reconstruction_loss[rows] = model(batch, mask=mask).loss_per_sample.cpu().numpy()
+                if with_loss and isinstance(model, ReconstructingEncoder):
+                    keys = [key_of(name) for name in ids.take(block).to_pylist()]
+                    noise = hiding_noise(keys, model.noise_shape(store.chip_size)).to(target)
+                    result.reconstruction_loss[rows] = model.reconstruct(batch, noise).error.cpu().numpy()
             result.valid_fraction[rows] = on_cpu.valid.numpy().mean((1, 2, 3))
             done += len(block)
             if progress is not None:

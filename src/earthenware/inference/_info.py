@@ -4,28 +4,89 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from earthenware.chips import ChipStore, Mask
+from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
-from earthenware.sensors import DEM, PRETRAIN_SENSORS, S1, S2, sensor
+from earthenware.models import ModelInput, SensorInput
+from earthenware.sensors import Mask, sensor
 
-DEFAULT_IGNORE: Final[Mapping[str, Mask]] = {
-    S2.id: Mask.NODATA | Mask.CLOUD | Mask.SHADOW | Mask.SATURATED,
-    S1.id: Mask.NODATA,
-    DEM.id: Mask.NODATA,
-}
-"""Flags that make a pixel invalid: clouds stop light, not radar, and no terrain model changes below them."""
+
+def _flags(names: Any) -> Any:
+    if isinstance(names, Mask):
+        return names
+    flags = Mask(0)
+    for name in names:
+        try:
+            flags |= Mask[str(name).upper()]
+        except KeyError:
+            raise ValueError(f"there is no flag {name!r}") from None
+    return flags
+
+
+Flags = Annotated[
+    Mask,
+    BeforeValidator(_flags),
+    PlainSerializer(lambda flags: [str(flag.name).lower() for flag in Mask if flag & flags], return_type=list[str]),
+]
+"""Mask flags, written as a list of their names."""
+
+# JSON knows no number for "no value".
+_Metric = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+
+
+def model_input(sensors: Iterable[str], chip_size: int, gsd: float) -> ModelInput:
+    """Return the input of a model that reads all bands of these sensors, with the groups of the sensors' entries.
+
+    Args:
+        sensors: Ids of the sensors, in order.
+        chip_size: Side of a chip in pixels.
+        gsd: Ground sampling distance of the pixels in metres.
+
+    Raises:
+        EarthenwareError: ``UNKNOWN_SENSOR``.
+    """
+    return ModelInput(
+        sensors=tuple(
+            SensorInput(
+                sensor=one.id,
+                unit=one.unit,
+                bands=one.band_names,
+                # To 0.1 nm, as instruments are described: further digits of radar's would turn its encoding.
+                wavelengths_nm=tuple(
+                    None if band.wavelength_nm is None else round(band.wavelength_nm, 1) for band in one.bands
+                ),
+                groups=dict(one.groups),
+            )
+            for one in map(sensor, sensors)
+        ),
+        chip_size=chip_size,
+        gsd=gsd,
+    )
+
+
+class BandStatistics(BaseModel):
+    """Mean and deviation of a band over training pixels.
+
+    Attributes:
+        mean: In physical units; None where unknown.
+        std: In physical units; None where unknown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: float | None = None
+    std: float | None = None
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """Statistics of all bands of the cube, in its order.
+    """Statistics of all bands of the input, in its order.
 
     Attributes:
         mean: ``[band]`` float32 in physical units, 0 where unknown.
@@ -38,128 +99,77 @@ class Normalization:
     known: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class PackageInfo:
+class PackageInfo(BaseModel):
     """How chips become a model's input, and where the model comes from.
 
     Attributes:
-        sensors: Sensor id -> names of its bands; all bands in this order are the bands of the cube.
-        statistics: Sensor id -> band -> ``mean`` and ``std`` in physical units; None or absent where unknown.
+        reads: The chips that the model is made for: sensors, bands and their groups, size, GSD.
+        statistics: Sensor id -> band -> statistics; absent where unknown.
         ignore: Sensor id -> flags that make a pixel of the sensor invalid.
-        chip_size: Edge of the training chips in pixels.
-        gsd: Ground sampling distance of the training chips in metres.
         training_digest: Digest of the chips that the model was trained on; empty for an untrained one.
         metrics: Name -> value.
     """
 
-    sensors: Mapping[str, tuple[str, ...]]
-    statistics: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    ignore: Mapping[str, Mask]
-    chip_size: int
-    gsd: float
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reads: ModelInput
+    statistics: Mapping[str, Mapping[str, BandStatistics]]
+    ignore: Mapping[str, Flags]
     training_digest: str = ""
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, _Metric] = Field(default_factory=dict)
 
     @classmethod
-    def from_store(
-        cls,
-        store: ChipStore,
-        *,
-        sensor_ids: Iterable[str] = PRETRAIN_SENSORS,
-        ignore: Mapping[str, Mask] | None = None,
-    ) -> PackageInfo:
+    def from_store(cls, store: ChipStore, sensors: Iterable[str] = ()) -> PackageInfo:
         """Describe the input of a model that will be trained on ``store``.
 
         Args:
             store: The chips, whose statistics are those of its training split.
-            sensor_ids: Sensors whose bands make the cube; one that the store lacks stays invalid everywhere.
-            ignore: Flags that make a pixel invalid, where they differ from ``DEFAULT_IGNORE``.
+            sensors: Sensors to read, in this order; one that the store lacks stays invalid everywhere, so that the
+                model can be trained further on chips that have it. Empty: all that the store has, except labels.
 
         Raises:
             EarthenwareError: ``UNKNOWN_SENSOR``.
         """
-        chosen = {sensor_id: sensor(sensor_id) for sensor_id in sensor_ids}
-        flags = {**DEFAULT_IGNORE, **(ignore or {})}
+        chosen = [sensor(name) for name in sensors or store.sensors]
+        if not sensors:
+            chosen = [one for one in chosen if one.role != "label"]
         return cls(
-            sensors={sensor_id: one.band_names for sensor_id, one in chosen.items()},
+            reads=model_input([one.id for one in chosen], store.chip_size, store.gsd),
             statistics={
-                sensor_id: {
-                    band: {name: found.get(band, {}).get(name) for name in ("mean", "std")} for band in one.band_names
+                one.id: {
+                    band: BandStatistics(mean=values.get("mean"), std=values.get("std"))
+                    for band in one.band_names
+                    for values in (store.statistics.get(one.id, {}).get(band, {}),)
                 }
-                for sensor_id, one in chosen.items()
-                for found in (store.statistics.get(sensor_id, {}),)
+                for one in chosen
             },
-            ignore={sensor_id: flags.get(sensor_id, Mask.NODATA) for sensor_id in chosen},
-            chip_size=store.chip_size,
-            gsd=store.gsd,
+            ignore={one.id: one.ignore for one in chosen},
             training_digest=store.content_digest,
         )
 
     @property
-    def bands(self) -> tuple[str, ...]:
-        """Names of the cube's bands, in order."""
-        return tuple(band for bands in self.sensors.values() for band in bands)
+    def sensors(self) -> dict[str, tuple[str, ...]]:
+        """Sensor id -> names of its bands; all bands in this order are those of the input."""
+        return {one.sensor: one.bands for one in self.reads.sensors}
 
-    @cached_property
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the input's bands, in order."""
+        return self.reads.bands
+
+    @property
     def normalization(self) -> Normalization:
         """The statistics as arrays."""
         means, deviations, known = [], [], []
         for sensor_id, bands in self.sensors.items():
             for band in bands:
-                found = self.statistics.get(sensor_id, {}).get(band, {})
-                mean, std = (math.nan if found.get(name) is None else float(found[name]) for name in ("mean", "std"))
+                found = self.statistics.get(sensor_id, {}).get(band, BandStatistics())
+                mean, std = (math.nan if value is None else value for value in (found.mean, found.std))
                 known.append(math.isfinite(mean) and math.isfinite(std))
                 means.append(mean if known[-1] else 0.0)
                 deviations.append(std if known[-1] and std > 1e-6 else 1.0)
         return Normalization(
             mean=np.array(means, dtype=np.float32), std=np.array(deviations, dtype=np.float32), known=np.array(known)
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the mapping that ``model.json`` holds."""
-        return {
-            "sensors": {sensor_id: list(bands) for sensor_id, bands in self.sensors.items()},
-            "statistics": {
-                sensor_id: {
-                    band: {name: values.get(name) for name in ("mean", "std")} for band, values in bands.items()
-                }
-                for sensor_id, bands in self.statistics.items()
-            },
-            "ignore": {
-                sensor_id: [str(flag.name).lower() for flag in Mask if flag & flags]
-                for sensor_id, flags in self.ignore.items()
-            },
-            "chip_size": self.chip_size,
-            "gsd": self.gsd,
-            "training_digest": self.training_digest,
-            # JSON knows no number for "no value".
-            "metrics": {name: value if math.isfinite(value) else None for name, value in self.metrics.items()},
-        }
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> PackageInfo:
-        """Return what :meth:`to_json` wrote.
-
-        Raises:
-            KeyError: A field is missing or a flag is unknown.
-            TypeError: A field has the wrong type.
-            ValueError: A field has a wrong value.
-        """
-        ignore = {}
-        for sensor_id, names in values["ignore"].items():
-            ignore[sensor_id] = Mask(0)
-            for name in names:
-                ignore[sensor_id] |= Mask[str(name).upper()]
-        return cls(
-            sensors={str(sensor_id): tuple(map(str, bands)) for sensor_id, bands in values["sensors"].items()},
-            statistics=values["statistics"],
-            ignore=ignore,
-            chip_size=int(values["chip_size"]),
-            gsd=float(values["gsd"]),
-            training_digest=str(values["training_digest"]),
-            metrics={
-                str(name): math.nan if value is None else float(value) for name, value in values["metrics"].items()
-            },
         )
 
     def require_bands_of(self, store: ChipStore) -> None:

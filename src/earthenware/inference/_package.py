@@ -5,23 +5,65 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, Self
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.inference._info import PackageInfo
-from earthenware.models import MAEConfig, MaskedAutoencoder
+from earthenware.models import Description, Encoder, ModelInput, ReconstructingEncoder, families, family
 
 PACKAGE_FORMAT: Final = "earthenware-model"
-PACKAGE_FORMAT_VERSION: Final = 1
+PACKAGE_FORMAT_VERSION: Final = 2
 DOCUMENT_FILE: Final = "model.json"
 WEIGHTS_FILE: Final = "model.safetensors"
-ARCHITECTURE: Final = "masked-autoencoder"
 _REMEDY: Final = "Give the folder 'model' in the output of 'earthenware train', or train the model again."
+
+
+class WeightsFile(BaseModel):
+    """The file of the weights.
+
+    Attributes:
+        path: Its name in the package.
+        bytes: Its size.
+        sha256: Its digest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Literal["model.safetensors"] = WEIGHTS_FILE
+    bytes: int
+    sha256: str
+
+
+class ModelDocument(PackageInfo):
+    """What ``model.json`` holds.
+
+    Attributes:
+        format: What the file is.
+        format_version: Version of this document.
+        family: Family of the model.
+        code_version: Version of the family's code that the weights belong to.
+        config: The family's configuration: with ``reads``, everything that decides the architecture.
+        weights: The weights.
+    """
+
+    format: Literal["earthenware-model"] = PACKAGE_FORMAT
+    format_version: Literal[2] = PACKAGE_FORMAT_VERSION
+    family: str
+    code_version: int
+    config: dict[str, bool | int | float | str]
+    weights: WeightsFile
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if set(self.ignore) != set(self.sensors):
+            raise ValueError("ignore must name the sensors that the model reads")
+        return self
 
 
 @dataclass(frozen=True)
@@ -31,15 +73,72 @@ class Package:
     Attributes:
         model: The model in evaluation mode, on the CPU.
         info: Its input and its origin.
-        digest: sha256 over both files.
+        digest: sha256 over both files; empty for a model that lies in none.
     """
 
-    model: MaskedAutoencoder
+    model: Encoder
     info: PackageInfo
     digest: str
 
+    @property
+    def name(self) -> str:
+        """A name for the model that says which one it is."""
+        return f"earthenware-{self.model.family}-{self.digest[:12]}"
 
-def save_package(directory: str | Path, model: MaskedAutoencoder, info: PackageInfo) -> str:
+    @property
+    def width(self) -> int:
+        """Length of an embedding."""
+        return self.model.width
+
+    @property
+    def parameters(self) -> int:
+        """Number of the model's weights."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def hyperparameters(self) -> dict[str, bool | int | float | str]:
+        """The values of the model's configuration, by name."""
+        return dict(asdict(self.model.config))
+
+    @property
+    def description(self) -> Description:
+        """What documents say of the model."""
+        return self.model.description
+
+    @property
+    def can_reconstruct(self) -> bool:
+        """Whether the model fills in what is hidden of a chip."""
+        return isinstance(self.model, ReconstructingEncoder)
+
+    @property
+    def levels_known(self) -> bool:
+        """Whether its reconstructions are given levels that the model never saw; see :class:`ReconstructingEncoder`."""
+        return isinstance(self.model, ReconstructingEncoder) and self.model.levels_known
+
+    def untrained(self, seed: int) -> Package:
+        """Return the same with the weights that the architecture starts from."""
+        return replace(self, model=fresh_model(self.model.family, self.model.config, self.info.reads, seed), digest="")
+
+
+def fresh_model(name: str, config: Any, reads: ModelInput, seed: int) -> Encoder:
+    """Return a model in evaluation mode whose weights follow from ``seed`` alone; the caller's random numbers stay.
+
+    Args:
+        name: Its family.
+        config: Its configuration.
+        reads: Its input.
+        seed: Seed of the weights.
+
+    Raises:
+        LookupError: There is no such family.
+        ValueError: The configuration does not fit the input.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return family(name).build(config, reads).eval()
+
+
+def save_package(directory: str | Path, model: Encoder, info: PackageInfo) -> str:
     """Write a model as ``model.safetensors`` and ``model.json``; the same model and info give the same bytes.
 
     Args:
@@ -51,23 +150,23 @@ def save_package(directory: str | Path, model: MaskedAutoencoder, info: PackageI
         The package's digest.
 
     Raises:
-        ValueError: If the model does not read the bands that ``info`` names.
+        ValueError: If the model does not read what ``info`` names.
         EarthenwareError: What the storage says.
     """
     from safetensors.torch import save
 
-    if model.config.bands != len(info.bands):
-        raise ValueError(f"The model reads {model.config.bands} bands, its info names {len(info.bands)}.")
+    if model.reads != info.reads:
+        raise ValueError(f"The model reads the bands {model.reads.bands}, its info names {info.bands}.")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     weights = save(tensors, metadata={"format": "pt"})
-    document = {
-        "format": PACKAGE_FORMAT,
-        "format_version": PACKAGE_FORMAT_VERSION,
-        "architecture": {"kind": ARCHITECTURE, "config": model.config.to_dict()},
-        "weights": {"path": WEIGHTS_FILE, "bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()},
-        **info.to_json(),
-    }
-    text = (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
+    document = ModelDocument(
+        family=model.family,
+        code_version=family(model.family).version,
+        config=asdict(model.config),
+        weights=WeightsFile(bytes=len(weights), sha256=hashlib.sha256(weights).hexdigest()),
+        **{name: getattr(info, name) for name in PackageInfo.model_fields},
+    )
+    text = (document.model_dump_json(indent=2) + "\n").encode()
     # The document comes last: it says what weights belong to it.
     storage.write_bytes(storage.join(str(directory), WEIGHTS_FILE), weights)
     storage.write_bytes(storage.join(str(directory), DOCUMENT_FILE), text)
@@ -81,28 +180,19 @@ def load_package(directory: str | Path) -> Package:
         directory: Local folder or URI.
 
     Raises:
-        EarthenwareError: ``MODEL_MISSING`` when a file is not there, ``MODEL_FORMAT`` for another format or version,
-            ``MODEL_CORRUPT`` when a file is damaged or the weights do not fit the document.
+        EarthenwareError: ``MODEL_MISSING`` when a file is not there, ``MODEL_FORMAT`` for another format, version or
+            family, ``MODEL_CORRUPT`` when a file is damaged or the weights do not fit the document.
     """
     uri = str(directory)
     where = storage.redact(uri)
     text = _read(uri, DOCUMENT_FILE)
     document = _parse(text, where)
     weights = _read(uri, WEIGHTS_FILE)
-    try:
-        expected = document["weights"]["sha256"]
-        config = MAEConfig.from_dict(document["architecture"]["config"])
-        info = PackageInfo.from_json(document)
-        if config.bands != len(info.bands) or set(info.ignore) != set(info.sensors):
-            raise ValueError(f"the architecture reads {config.bands} bands, the document describes {len(info.bands)}")
-        _ = info.normalization
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else f"is wrong: {str(error).rstrip('.')}"
-        raise EarthenwareError("MODEL_CORRUPT", f"'{where}/{DOCUMENT_FILE}' {what}.", _REMEDY) from error
-    if hashlib.sha256(weights).hexdigest() != expected:
+    if hashlib.sha256(weights).hexdigest() != document.weights.sha256:
         message = f"'{where}/{WEIGHTS_FILE}' is damaged: it is not the file that {DOCUMENT_FILE} names."
         raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY)
-    model = _build(config, weights, where)
+    info = PackageInfo(**{name: getattr(document, name) for name in PackageInfo.model_fields})
+    model = _load_weights(_build(document, where), weights, where)
     return Package(model=model, info=info, digest=_digest(text, weights))
 
 
@@ -114,32 +204,62 @@ def _read(uri: str, name: str) -> bytes:
         raise EarthenwareError("MODEL_MISSING", message, _REMEDY) from error
 
 
-def _parse(text: bytes, where: str) -> Mapping[str, Any]:
+def _parse(text: bytes, where: str) -> ModelDocument:
     try:
         document = json.loads(text)
     except ValueError as error:
         message = f"'{where}/{DOCUMENT_FILE}' is not a complete JSON document: {error}."
         raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY) from error
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != PACKAGE_FORMAT:
-        message = f"'{where}' is not a model package: its {DOCUMENT_FILE} says format {found!r}."
+    found: Mapping[str, Any] = document if isinstance(document, dict) else {}
+    if found.get("format") != PACKAGE_FORMAT:
+        message = f"'{where}' is not a model package: its {DOCUMENT_FILE} says format {found.get('format')!r}."
         raise EarthenwareError("MODEL_FORMAT", message, _REMEDY)
-    version = document.get("format_version")
-    if version != PACKAGE_FORMAT_VERSION:
+    if found.get("format_version") != PACKAGE_FORMAT_VERSION:
         raise EarthenwareError(
             "MODEL_FORMAT",
-            f"The model package '{where}' has format version {version}; this software reads {PACKAGE_FORMAT_VERSION}.",
+            f"The model package '{where}' has format version {found.get('format_version')}; "
+            f"this software reads {PACKAGE_FORMAT_VERSION}.",
             "Update Earthenware, or train the model again with this version.",
         )
-    architecture = document.get("architecture")
-    kind = architecture.get("kind") if isinstance(architecture, dict) else None
-    if kind != ARCHITECTURE:
-        message = f"The model package '{where}' holds the architecture {kind!r}, which this software does not know."
-        raise EarthenwareError("MODEL_FORMAT", message, "Update Earthenware.")
-    return dict(document)
+    try:
+        return ModelDocument.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        what = f"lacks {field!r}" if first["type"] == "missing" else f"is wrong: {field or 'it'}: {first['msg']}"
+        raise EarthenwareError("MODEL_CORRUPT", f"'{where}/{DOCUMENT_FILE}' {what}.", _REMEDY) from error
 
 
-def _build(config: MAEConfig, weights: bytes, where: str) -> MaskedAutoencoder:
+def _build(document: ModelDocument, where: str) -> Encoder:
+    try:
+        made = family(document.family)
+    except LookupError as error:
+        raise EarthenwareError(
+            "MODEL_FORMAT",
+            f"The model package '{where}' holds a model of the family {document.family!r}, which is not known here.",
+            f"Update Earthenware, or install the package that brings it; known are {', '.join(families())}.",
+        ) from error
+    if document.code_version != made.version:
+        raise EarthenwareError(
+            "MODEL_FORMAT",
+            f"The model package '{where}' belongs to version {document.code_version} of the family "
+            f"{document.family!r}; this software has {made.version}.",
+            "Use the Earthenware that trained it, or train the model again with this version.",
+        )
+    try:
+        for what, names in (
+            ("is unknown", set(document.config) - made.values),
+            ("is missing", made.values - set(document.config)),
+        ):
+            if names:
+                raise ValueError(f"the configuration value {', '.join(map(repr, sorted(names)))} {what}")
+        return fresh_model(document.family, made.config(**document.config), document.reads, seed=0)
+    except (TypeError, ValueError) as error:
+        message = f"'{where}/{DOCUMENT_FILE}' is wrong: {str(error).rstrip('.')}."
+        raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY) from error
+
+
+def _load_weights(model: Encoder, weights: bytes, where: str) -> Encoder:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -148,9 +268,6 @@ def _build(config: MAEConfig, weights: bytes, where: str) -> MaskedAutoencoder:
     except SafetensorError as error:
         message = f"'{where}/{WEIGHTS_FILE}' is not a whole safetensors file: {error}."
         raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY) from error
-    # Making a model draws its first weights: the caller's random numbers must not move for that.
-    with torch.random.fork_rng(devices=[]):
-        model = MaskedAutoencoder(config)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted(expected.keys() | found.keys()):
@@ -161,7 +278,7 @@ def _build(config: MAEConfig, weights: bytes, where: str) -> MaskedAutoencoder:
             )
             raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY)
     model.load_state_dict(tensors)
-    return model.eval()
+    return model
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

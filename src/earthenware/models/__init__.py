@@ -1,23 +1,48 @@
-"""Models: plain torch modules that know nothing of files, stores or training loops."""
+"""Models: plain torch modules that know nothing of files, stores or training loops.
+
+Each family has a folder of its own (:mod:`earthenware.models.mae`) with one ``FAMILY``; what they share lies here.
+Families, their presets and configurations cost no torch: it is imported with the first thing that needs it.
+"""
 
 from __future__ import annotations
 
-from earthenware.models._batch import CubeBatch
-from earthenware.models._config import CUBE_GROUPS, PRESETS, BandGroup, MAEConfig
-from earthenware.models._mae import MAEOutput, MaskedAutoencoder, Tokens
-from earthenware.models._masking import mask_from_noise
-from earthenware.models._patches import patchify, unpatchify
+from typing import TYPE_CHECKING
+
+from earthenware.lazy import lazy_exports
+from earthenware.models._cube import BandGroup, ModelInput, SensorInput
+from earthenware.models._family import ModelFamily, families, family, register
+
+if TYPE_CHECKING:
+    from earthenware.models._batch import CubeBatch
+    from earthenware.models._encoder import (
+        Description,
+        Encoder,
+        PretrainingEncoder,
+        PretrainingLoss,
+        ReconstructingEncoder,
+        Reconstruction,
+        Tokens,
+    )
+    from earthenware.models._patches import patchify, unpatchify
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
-    "CUBE_GROUPS",
-    "PRESETS",
     "BandGroup",
     "CubeBatch",
-    "MAEConfig",
-    "MAEOutput",
-    "MaskedAutoencoder",
+    "Description",
+    "Encoder",
+    "ModelFamily",
+    "ModelInput",
+    "PretrainingEncoder",
+    "PretrainingLoss",
+    "ReconstructingEncoder",
+    "Reconstruction",
+    "SensorInput",
     "Tokens",
-    "mask_from_noise",
+    "families",
+    "family",
     "patchify",
+    "register",
     "unpatchify",
 ]

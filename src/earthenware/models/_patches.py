@@ -1,13 +1,8 @@
-"""Pixels to patches and back, and which patches are fit to be tokens."""
+"""Pixels to patches and back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor
-
-from earthenware.models._config import BandGroup
 
 
 def patchify(pixels: Tensor, patch_size: int) -> Tensor:
@@ -46,20 +41,3 @@ def unpatchify(patches: Tensor, rows: int, columns: int) -> Tensor:
     side = round(area**0.5)
     cut = patches.reshape(batch, rows, columns, bands, side, side)
     return cut.permute(0, 3, 1, 4, 2, 5).reshape(batch, bands, rows * side, columns * side)
-
-
-def valid_tokens(valid: Tensor, groups: Sequence[BandGroup], min_valid: float) -> Tensor:
-    """Tell which group-patches hold enough valid pixels to be tokens.
-
-    Args:
-        valid: ``[batch, patch, band, pixel]`` bool, patchified.
-        groups: Band groups.
-        min_valid: Least share of valid pixels over the group's bands; none at all is never enough.
-
-    Returns:
-        ``[batch, group, patch]`` bool.
-    """
-    shares = valid.to(torch.float32).mean(-1)
-    per_group = torch.stack([shares[:, :, list(group.bands)].mean(-1) for group in groups], dim=1)
-    # The tolerance keeps "exactly half" in, whatever the rounding of the means.
-    return (per_group > 0.0) & (per_group >= min_valid - 1e-6)

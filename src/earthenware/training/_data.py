@@ -11,10 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from earthenware.inference import hiding_noise
 from earthenware.models import CubeBatch
 from earthenware.training._augment import lay, orientations
-from earthenware.training._noise import VALIDATION, mask_noise
 from earthenware.training._sampler import ChipSampler
+
+_VALIDATION = 2**31
+"""The "epoch" of what validation hides: always the same, so that validation losses of different epochs compare."""
 
 Read = Callable[[NDArray[np.int64]], CubeBatch]
 
@@ -25,7 +28,7 @@ class TrainingBatch:
 
     Attributes:
         cube: The chips.
-        noise: `[batch, group, patch]` uniform noise that decides what is hidden.
+        noise: `[batch, ...]` uniform noise that decides what the model hides.
         chips: Number of chips of the global batch, over all workers.
     """
 
@@ -53,7 +56,7 @@ class ChipLoader:
         sampler: Which chips, as positions in ``chips``.
         chips: `[position]` numbers of the split's chips in the store.
         read: Reads chips of the store into a batch.
-        tokens: Shape of one chip's tokens, (group, patch).
+        noise: Shape of the noise of one chip.
         seed: Seed of masks and turns.
         training: Whether to turn chips and hide others each epoch; validation shows the same every time.
         augment: Whether to turn chips in training.
@@ -66,7 +69,7 @@ class ChipLoader:
         chips: NDArray[np.int64],
         read: Read,
         *,
-        tokens: tuple[int, int],
+        noise: tuple[int, ...],
         seed: int,
         training: bool,
         augment: bool = False,
@@ -74,7 +77,7 @@ class ChipLoader:
     ) -> None:
         self.sampler = sampler
         self.batch_sampler = None  # Lightning looks here before it looks at the sampler
-        self._chips, self._read, self._tokens, self._seed = chips, read, tokens, seed
+        self._chips, self._read, self._shape, self._seed = chips, read, noise, seed
         self._training, self._augment, self._ahead = training, augment and training, ahead
         self._given: dict[str, Any] = sampler.state_dict()
 
@@ -107,8 +110,8 @@ class ChipLoader:
         if self._augment:
             ways = orientations(chips, self._seed, epoch)
             cube.pixels, cube.valid = lay(cube.pixels, ways), lay(cube.valid, ways)
-        noise = mask_noise(chips, self._tokens, self._seed, epoch if self._training else VALIDATION)
-        return TrainingBatch(cube, torch.from_numpy(noise), size)
+        keys = [(self._seed, epoch if self._training else _VALIDATION, int(chip), 4) for chip in chips]
+        return TrainingBatch(cube, hiding_noise(keys, self._shape), size)
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the loader stands."""

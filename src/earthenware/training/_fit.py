@@ -16,13 +16,16 @@ import torch.distributed as dist
 
 from earthenware import storage
 from earthenware.chips import ChipStore
+from earthenware.errors import EarthenwareError
+from earthenware.inference import fresh_model
+from earthenware.models import PretrainingEncoder
 from earthenware.training._board import Post
 from earthenware.training._cache import Group, cached, cached_bytes
 from earthenware.training._checkpoint import SafetensorsCheckpoints, checkpoint_name, latest_checkpoint, prune
 from earthenware.training._data import ChipLoader
 from earthenware.training._job import Job, split_chips, total_steps
 from earthenware.training._model import describe, reader
-from earthenware.training._module import Pretraining, build_model
+from earthenware.training._module import Pretraining
 from earthenware.training._sampler import ChipSampler
 
 _PROGRESS_SECONDS = 0.5
@@ -146,6 +149,9 @@ def fit(job: Job, place: Place, post: Post) -> None:
     store = ChipStore.open(job.chips)
     plan = describe(store, spec)
     train, validation = split_chips(store, "train"), split_chips(store, "validation")
+    model = fresh_model(spec.family, plan.config, plan.info.reads, spec.seed).train()
+    if not isinstance(model, PretrainingEncoder):
+        raise EarthenwareError("BAD_MODEL", f"A model of the family {spec.family!r} cannot be pretrained.")
     everything = np.sort(np.concatenate([train, validation]))
     read = reader(_with_cache(job, place, store, plan.sensors, everything, post), plan)
 
@@ -162,13 +168,13 @@ def fit(job: Job, place: Place, post: Post) -> None:
             world_size=world,
             shuffle=training,
         )
-        tokens = (len(plan.config.groups), plan.config.patches)
-        return ChipLoader(sampler, chips, read, tokens=tokens, seed=spec.seed, training=training, augment=spec.augment)
+        noise = model.noise_shape(store.chip_size)
+        return ChipLoader(sampler, chips, read, noise=noise, seed=spec.seed, training=training, augment=spec.augment)
 
     latest = latest_checkpoint(job.checkpoints)
     if latest and place.rank == 0:
         post("log", message=f"resuming after step {latest[0]} of {total_steps(len(train), spec)}")
-    module = Pretraining(build_model(plan.config, spec.seed), spec, total_steps(len(train), spec))
+    module = Pretraining(model, spec, total_steps(len(train), spec))
     trainer = pl.Trainer(
         max_epochs=spec.epochs,
         accelerator=place.accelerator,

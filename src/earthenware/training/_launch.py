@@ -63,8 +63,8 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
 
 
 def _use_gpu(spec: TrainSpec, gpus: int) -> bool:
-    if spec.device == "gpu" and gpus < spec.workers:
-        message = f"device is 'gpu', but Ray has {gpus} GPUs for {spec.workers} workers."
+    if spec.device == "cuda" and gpus < spec.workers:
+        message = f"device is 'cuda', but Ray has {gpus} GPUs for {spec.workers} workers."
         raise EarthenwareError("NO_GPU", message, "Use fewer workers, or device 'auto' or 'cpu'.")
     return spec.device != "cpu" and gpus >= spec.workers
 

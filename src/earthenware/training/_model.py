@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
+from earthenware.errors import EarthenwareError
 from earthenware.inference import PackageInfo, chips_to_batch
-from earthenware.models import CubeBatch, MAEConfig
+from earthenware.models import CubeBatch, family
 from earthenware.training._spec import TrainSpec
 
 
@@ -19,12 +21,12 @@ class Description:
     """A model to train and its input.
 
     Attributes:
-        config: The model.
+        config: The model's configuration, of its family.
         info: Its input.
         sensors: The sensors of the store that it reads.
     """
 
-    config: MAEConfig
+    config: Any
     info: PackageInfo
     sensors: tuple[str, ...]
 
@@ -32,17 +34,15 @@ class Description:
 def describe(store: ChipStore, spec: TrainSpec) -> Description:
     """Return the model that ``spec`` asks for on the chips of ``store``.
 
-    A sensor that the store lacks stays an input that is invalid everywhere, so that the model can be trained further
-    on chips that have it.
+    Raises:
+        EarthenwareError: ``UNKNOWN_SENSOR``, ``BAD_MODEL``.
     """
-    config = MAEConfig.from_preset(
-        spec.preset,
-        chip_size=store.chip_size,
-        patch_size=spec.patch_size,
-        mask_ratio=spec.mask_ratio,
-        normalize_targets=spec.normalize_targets,
-    )
-    info = PackageInfo.from_store(store)
+    info = PackageInfo.from_store(store, spec.sensors)
+    try:
+        chosen = family(spec.family)
+        config = chosen.configure(spec.preset, info.reads, spec.model_values(chosen.values))
+    except (LookupError, ValueError) as error:
+        raise EarthenwareError("BAD_MODEL", str(error.args[0]), "Change it in the spec's section 'train'.") from error
     return Description(config, info, tuple(sensor for sensor in info.sensors if sensor in store.sensors))
 
 

@@ -11,20 +11,13 @@ import torch
 import torch.distributed as dist
 
 from earthenware.errors import EarthenwareError
-from earthenware.models import MAEConfig, MAEOutput, MaskedAutoencoder, mask_from_noise
+from earthenware.models import PretrainingEncoder, PretrainingLoss
 from earthenware.training._data import TrainingBatch
 from earthenware.training._optimizer import adamw
 from earthenware.training._schedule import factor, warmup_steps
 
 if TYPE_CHECKING:
     from earthenware.training._spec import TrainSpec
-
-
-def build_model(config: MAEConfig, seed: int) -> MaskedAutoencoder:
-    """Return a fresh model whose weights follow from ``seed`` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MaskedAutoencoder(config)
 
 
 def _sum_over_workers(*values: torch.Tensor) -> torch.Tensor:
@@ -35,7 +28,7 @@ def _sum_over_workers(*values: torch.Tensor) -> torch.Tensor:
 
 
 class Pretraining(pl.LightningModule):
-    """Pretrains a masked autoencoder.
+    """Pretrains a model.
 
     The loss of a step is the mean over all hidden patches of the *global* batch. Each worker scales its own sum by the
     global count, so the average of gradients that DDP takes is that of one worker with the whole batch: how many
@@ -50,7 +43,7 @@ class Pretraining(pl.LightningModule):
         steps: Optimiser steps of the whole run.
     """
 
-    def __init__(self, model: MaskedAutoencoder, spec: TrainSpec, steps: int) -> None:
+    def __init__(self, model: PretrainingEncoder, spec: TrainSpec, steps: int) -> None:
         super().__init__()
         self.model = model
         self.history: list[dict[str, Any]] = []
@@ -91,7 +84,7 @@ class Pretraining(pl.LightningModule):
             EarthenwareError: ``LOSS_NOT_FINITE``, on every worker at the same step.
         """
         output = self._forward(batch)
-        hidden = output.masked.sum()
+        hidden = output.targets
         total, count = _sum_over_workers(output.loss * hidden, hidden).unbind()
         self._check(total, f"step {self.global_step + 1}")
         world = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
@@ -107,11 +100,8 @@ class Pretraining(pl.LightningModule):
         self._sums["seconds"] += now - self._tick
         self._tick = now
 
-    def _forward(self, batch: TrainingBatch) -> MAEOutput:
-        valid = self.model.token_validity(batch.cube)
-        mask = mask_from_noise(batch.noise, valid, self.model.config.mask_ratio)
-        output: MAEOutput = self.model(batch.cube, mask=mask)
-        return output
+    def _forward(self, batch: TrainingBatch) -> PretrainingLoss:
+        return self.model.pretraining_loss(batch.cube, batch.noise)
 
     def _check(self, total: torch.Tensor, when: str) -> None:
         if not math.isfinite(float(total)):
@@ -130,7 +120,7 @@ class Pretraining(pl.LightningModule):
     def validation_step(self, batch: TrainingBatch, batch_idx: int) -> None:
         """Add a batch to the validation loss."""
         output = self._forward(batch)
-        hidden = output.masked.sum()
+        hidden = output.targets
         self._validation[0] += float(output.loss.double() * hidden)
         self._validation[1] += float(hidden)
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from earthenware.steps import Spec, marks
+from earthenware.steps import CommaList, Spec, marks
 
-_RUNTIME: dict[str, JsonValue] = {"runtime": True}
+_RUNTIME: dict[str, JsonValue] = marks(runtime=True)
+_FORM: dict[str, JsonValue] = marks(runtime=True, form=True)
 
 
 class TrainSpec(Spec):
     """A pretraining run: the model, the optimiser, and how the work is spread."""
 
-    preset: Literal["nano", "tiny", "small", "medium", "large"] = Field(
-        "nano", description="Size of the model", json_schema_extra=marks(form=True)
+    family: str = Field("mae", description="Family of the model")
+    preset: str = Field(
+        "nano",
+        json_schema_extra=marks(form=True),
+        description="Size of the model; of mae: nano, tiny, small, medium, large",
+    )
+    sensors: CommaList = Field(
+        (), description="Sensors that the model reads; empty: all that the chips have, except labels"
     )
     patch_size: int = Field(16, ge=1, description="Side of a patch (pixels); must divide the chip size")
     mask_ratio: float = Field(0.75, ge=0.05, lt=1, description="Share of the valid patches hidden (0 to 1)")
@@ -42,13 +50,11 @@ class TrainSpec(Spec):
         "float32", description="Arithmetic of the model; bfloat16 keeps weights and loss in float32"
     )
 
-    workers: int = Field(
-        2, ge=1, description="Training processes (number)", json_schema_extra=marks(runtime=True, form=True)
-    )
-    device: Literal["auto", "cpu", "gpu"] = Field(
+    workers: int = Field(2, ge=1, description="Training processes (number)", json_schema_extra=_FORM)
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
         description="Where to train; auto takes one GPU per worker where there are enough",
-        json_schema_extra=_RUNTIME,
+        json_schema_extra=_FORM,
     )
     cache_mb: int = Field(
         4096,
@@ -75,7 +81,18 @@ class TrainSpec(Spec):
     )
     experiment: str = Field("earthenware", description="MLflow experiment", json_schema_extra=_RUNTIME)
     model_name: str = Field(
-        "earthenware-mae",
-        description="Name under which MLflow registers the model",
-        json_schema_extra=marks(runtime=True, form=True),
+        "earthenware-mae", description="Name under which MLflow registers the model", json_schema_extra=_FORM
     )
+
+    def model_values(self, known: Collection[str]) -> dict[str, Any]:
+        """Return the values of the model's configuration that this spec sets.
+
+        Args:
+            known: Names that the model's family has; where it lacks one, a value that is not the default is still
+                returned, so that the family can say that it has no such value.
+        """
+        return {
+            name: getattr(self, name)
+            for name in ("patch_size", "mask_ratio", "normalize_targets")
+            if name in known or getattr(self, name) != type(self).model_fields[name].default
+        }

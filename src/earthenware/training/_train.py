@@ -22,7 +22,7 @@ _CHECKPOINTS = "checkpoints"
 
 
 def train(spec: TrainSpec, chips: str, output: str) -> StepReport:
-    """Pretrain a masked autoencoder.
+    """Pretrain a model on chips without labels.
 
     The output holds ``model/`` (the package), ``history.parquet`` (epoch, train_loss, validation_loss, learning_rate,
     chips_per_second) and ``checkpoints/``. A run that was killed resumes from its last checkpoint and ends with the
@@ -37,7 +37,7 @@ def train(spec: TrainSpec, chips: str, output: str) -> StepReport:
         output: The prefix to own.
 
     Raises:
-        EarthenwareError: ``NO_TRAINING_CHIPS``, ``TOO_FEW_CHIPS``, ``BAD_PATCH_SIZE``, ``LOSS_NOT_FINITE``, ``NO_GPU``,
+        EarthenwareError: ``NO_TRAINING_CHIPS``, ``TOO_FEW_CHIPS``, ``BAD_MODEL``, ``LOSS_NOT_FINITE``, ``NO_GPU``,
             ``TRAINING_FAILED``, ``TRACKING_*``, what reading the store or the step contract raises, or for a Ray job
             what :func:`earthenware.launch.run_as_ray_job` raises.
     """
@@ -133,12 +133,9 @@ def _check(spec: TrainSpec, store: ChipStore, chips: int) -> None:
             f"The chip store '{storage.redact(store.uri)}' has no chip in the train split.",
             "Splits are drawn by place: add sites to the query, or change its split fractions.",
         )
-    if store.chip_size % spec.patch_size:
-        raise EarthenwareError(
-            "BAD_PATCH_SIZE",
-            f"patch_size is {spec.patch_size} pixels, which does not divide the chips' {store.chip_size}.",
-            f"Use a divisor of {store.chip_size}.",
-        )
+    from earthenware.training._model import describe
+
+    describe(store, spec)
     smallest = chips // -(-chips // spec.batch_size)
     if smallest < spec.workers:
         raise EarthenwareError(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from earthenware.models._batch import CubeBatch
-from earthenware.models._config import BandGroup, MAEConfig
+from earthenware.models._cube import BandGroup
 from earthenware.models._encodings import (
     PLACE_FEATURES,
     TIME_FEATURES,
@@ -15,22 +15,20 @@ from earthenware.models._encodings import (
     place_features,
     time_features,
 )
-
-METADATA_TOKENS = 2
-"""One token for the place, one for the time."""
+from earthenware.models.mae._config import MAEConfig
 
 
 class GroupPatchEmbedding(nn.Module):
     """One convolution and one LayerNorm per band group: a patch of a group becomes a token."""
 
-    def __init__(self, config: MAEConfig) -> None:
+    def __init__(self, config: MAEConfig, groups: tuple[BandGroup, ...]) -> None:
         super().__init__()
-        self.groups = config.groups
+        self.groups = groups
         size = config.patch_size
         self.projections = nn.ModuleList(
-            nn.Conv2d(len(group.bands), config.dim, kernel_size=size, stride=size) for group in config.groups
+            nn.Conv2d(len(group.bands), config.dim, kernel_size=size, stride=size) for group in groups
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(config.dim) for _ in config.groups)
+        self.norms = nn.ModuleList(nn.LayerNorm(config.dim) for _ in groups)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return ``[batch, group, patch, dim]`` for ``[batch, band, y, x]`` pixels."""

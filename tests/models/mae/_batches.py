@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
-from earthenware.models import CubeBatch, MAEConfig
+from earthenware.models import CubeBatch, ModelInput
+from earthenware.models.mae import FAMILY, MaskedAutoencoder
+
+from .._inputs import cube
 
 
-def small_config(**changes: object) -> MAEConfig:
-    values = {"chip_size": 16, "patch_size": 4, "dim": 32, "depth": 2, "heads": 2, "dim_head": 16, "decoder_dim": 32}
-    return MAEConfig.from_preset("nano", **{**values, **changes})
+def small_model(reads: ModelInput | None = None, **changes: Any) -> MaskedAutoencoder:
+    values = {"patch_size": 4, "dim": 32, "depth": 2, "heads": 2, "dim_head": 16, "decoder_dim": 32}
+    reads = reads or cube()
+    return FAMILY.build(FAMILY.configure("nano", reads, {**values, **changes}), reads)
 
 
 def make_batch(count: int = 3, *, size: int = 16, bands: int = 13, seed: int = 0, missing: float = 0.0) -> CubeBatch:

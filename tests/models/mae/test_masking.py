@@ -3,18 +3,18 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthenware.models import mask_from_noise
-from earthenware.models._masking import visible_count, visible_first
+from earthenware.models import BandGroup
+from earthenware.models.mae._masking import mask_from_noise, valid_tokens, visible_count, visible_first
 
 
 @given(tokens=st.integers(0, 3000), percent=st.integers(0, 99))
 def test_visible_tokens_are_counted_exactly(tokens: int, percent: int) -> None:
     expected = math.ceil((1 - Fraction(percent, 100)) * tokens)
-    assert visible_count(tokens, percent / 100) == expected
     assert int(visible_count(torch.tensor(tokens), percent / 100)) == expected
 
 
@@ -48,3 +48,13 @@ def test_visible_tokens_come_first(seed: int, count: int) -> None:
     positions, present = visible_first(visible, count)
     for i in range(3):
         assert sorted(positions[i][present[i]].tolist()) == visible[i].nonzero().flatten().tolist()
+
+
+@pytest.mark.parametrize(
+    ("good", "min_valid", "expected"),
+    [(0, 0.0, False), (1, 0.0, True), (8, 0.5, True), (7, 0.5, False), (16, 1.0, True), (15, 1.0, False)],
+)
+def test_a_token_needs_enough_valid_pixels(good: int, min_valid: float, expected: bool) -> None:
+    valid = torch.zeros(1, 1, 2, 8, dtype=torch.bool)
+    valid.flatten()[:good] = True
+    assert bool(valid_tokens(valid, [BandGroup("both", (0, 1), ())], min_valid)) is expected

@@ -1,24 +1,37 @@
-"""Which of a sample's valid tokens the encoder sees."""
+"""Which group-patches are tokens, and which of them the encoder sees."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-
-def draw_noise(shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> Tensor:
-    """Draw uniform noise where the generator lives and bring it to ``device``: a CPU seed means one mask anywhere."""
-    source = device if generator is None else generator.device
-    return torch.rand(shape, generator=generator, device=source).to(device)
+from earthenware.models._cube import BandGroup
 
 
-def visible_count(tokens: Tensor | int, ratio: float) -> Tensor | int:
+def valid_tokens(valid: Tensor, groups: Sequence[BandGroup], min_valid: float) -> Tensor:
+    """Tell which group-patches hold enough valid pixels to be tokens.
+
+    Args:
+        valid: ``[batch, patch, band, pixel]`` bool, patchified.
+        groups: Band groups.
+        min_valid: Least share of valid pixels over the group's bands; none at all is never enough.
+
+    Returns:
+        ``[batch, group, patch]`` bool.
+    """
+    shares = valid.to(torch.float32).mean(-1)
+    per_group = torch.stack([shares[:, :, list(group.bands)].mean(-1) for group in groups], dim=1)
+    # The tolerance keeps "exactly half" in, whatever the rounding of the means.
+    return (per_group > 0.0) & (per_group >= min_valid - 1e-6)
+
+
+def visible_count(tokens: Tensor, ratio: float) -> Tensor:
     """Return ``ceil((1 - ratio) * tokens)``, the number of tokens that stay visible.
 
     Written as what is left after hiding, with a tolerance for ratios such as 0.29 that binary fractions fall short of.
     """
-    if isinstance(tokens, int):
-        return tokens - int(ratio * tokens + 1e-6)
     return tokens - (ratio * tokens.to(torch.float64) + 1e-6).floor().to(tokens.dtype)
 
 

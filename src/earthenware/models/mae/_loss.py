@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from earthenware.models._config import BandGroup
+from earthenware.models._cube import BandGroup
 
 
 def normalize_patches(patches: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from earthenware.models._batch import CubeBatch
-from earthenware.models._config import MAEConfig
-from earthenware.models._decoder import Decoder
-from earthenware.models._loss import normalize_patches, patch_errors
-from earthenware.models._masking import draw_noise, mask_from_noise, visible_count, visible_first
-from earthenware.models._patches import patchify, unpatchify, valid_tokens
-from earthenware.models._tokenizer import GroupPatchEmbedding, MetadataEmbedding, TokenEncoding
-from earthenware.models._transformer import Transformer
-
-
-@dataclass
-class Tokens:
-    """What the encoder says of every patch of every band group.
-
-    Attributes:
-        tokens: ``[batch, token, dim]`` after the final norm; tokens run over groups, then patches row by row. Zero
-            where invalid.
-        valid: ``[batch, token]`` bool.
-        metadata: ``[batch, 2, dim]`` the tokens of place and time.
-        groups: Number of band groups.
-    """
-
-    tokens: Tensor
-    valid: Tensor
-    metadata: Tensor
-    groups: int
-
-    @property
-    def by_group(self) -> Tensor:
-        """The same tokens as ``[batch, group, patch, dim]``."""
-        batch, _, dim = self.tokens.shape
-        return self.tokens.view(batch, self.groups, -1, dim)
-
-    @property
-    def valid_by_group(self) -> Tensor:
-        """Their validity as ``[batch, group, patch]``."""
-        return self.valid.view(len(self.valid), self.groups, -1)
+from earthenware.models._cube import ModelInput
+from earthenware.models._encoder import (
+    Description,
+    PretrainingEncoder,
+    PretrainingLoss,
+    ReconstructingEncoder,
+    Reconstruction,
+    Tokens,
+)
+from earthenware.models._patches import patchify, unpatchify
+from earthenware.models.mae._config import MAEConfig
+from earthenware.models.mae._decoder import Decoder
+from earthenware.models.mae._loss import normalize_patches, patch_errors
+from earthenware.models.mae._masking import mask_from_noise, valid_tokens, visible_first
+from earthenware.models.mae._tokenizer import GroupPatchEmbedding, MetadataEmbedding, TokenEncoding
+from earthenware.models.mae._transformer import Transformer
 
 
 @dataclass
@@ -60,7 +41,6 @@ class MAEOutput:
         masked: ``[batch, group, patch]`` bool, the targets: valid group-patches hidden from the encoder.
         visible: ``[batch, group, patch]`` bool, the valid group-patches that the encoder saw.
         patch_error: ``[batch, group, patch]`` float32 mean squared error over the valid pixels of each target, else 0.
-        group_names: Names of the groups.
     """
 
     loss: Tensor
@@ -68,21 +48,14 @@ class MAEOutput:
     masked: Tensor
     visible: Tensor
     patch_error: Tensor
-    group_names: tuple[str, ...]
 
     @property
     def loss_per_sample(self) -> Tensor:
         """``[batch]`` mean error over each sample's targets; NaN for a sample without any."""
         return self.patch_error.sum((1, 2)) / self.masked.sum((1, 2))
 
-    @property
-    def loss_per_group(self) -> dict[str, Tensor]:
-        """Mean error over each group's targets in the batch; NaN for a group without any."""
-        means = self.patch_error.sum((0, 2)) / self.masked.sum((0, 2))
-        return dict(zip(self.group_names, means.unbind(), strict=True))
 
-
-class MaskedAutoencoder(nn.Module):
+class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
     """A vision transformer over band groups, after Clay v0.
 
     Each patch of each band group is a token. The encoder sees a random quarter of a sample's valid tokens and two
@@ -93,31 +66,43 @@ class MaskedAutoencoder(nn.Module):
     normal, norms at identity, the reconstruction heads and the mask token (truncated) normal with a deviation of 0.02;
     the values follow from torch's global seed.
 
-    Chips of other sizes than ``config.chip_size`` are taken as long as patches fill them: no parameter depends on it.
-
     Args:
-        config: Sizes, band groups and loss.
+        config: Sizes and loss.
+        reads: The chips that it reads, in band groups.
+
+    Raises:
+        ValueError: If patches do not fill the chips.
     """
 
-    def __init__(self, config: MAEConfig) -> None:
+    config: MAEConfig
+    family: ClassVar = "mae"
+    description: ClassVar = Description(
+        title="Masked autoencoder (Vision Transformer)",
+        summary="Masked autoencoder over the band groups of co-registered chips.",
+        pooling="mean over the tokens of valid patches",
+        references=("https://arxiv.org/abs/2111.06377", "https://github.com/Clay-foundation/model"),
+    )
+
+    def __init__(self, config: MAEConfig, reads: ModelInput) -> None:
         super().__init__()
+        config.require_fit(reads)
         self.config = config
-        self.patches = GroupPatchEmbedding(config)
-        self.encoding = TokenEncoding(config.groups, config.dim, config.reference_gsd)
+        self.reads = reads
+        self.width = config.dim
+        self.stride = config.patch_size
+        self.patches = GroupPatchEmbedding(config, reads.groups)
+        self.encoding = TokenEncoding(reads.groups, config.dim, config.reference_gsd)
         self.metadata = MetadataEmbedding(config.dim)
         self.encoder = Transformer(config.dim, config.depth, config.heads, config.dim_head, config.mlp_ratio)
-        self.decoder = Decoder(config)
+        self.decoder = Decoder(config, reads.groups)
         self._initialize()
 
-    def forward(
-        self, batch: CubeBatch, *, generator: torch.Generator | None = None, mask: Tensor | None = None
-    ) -> MAEOutput:
+    def forward(self, batch: CubeBatch, mask: Tensor) -> MAEOutput:
         """Hide, encode, decode, compare.
 
         Args:
             batch: Chips.
-            generator: Source of the random mask; None takes torch's global one.
-            mask: ``[batch, group, patch]`` bool, True for what to hide, instead of a random mask.
+            mask: ``[batch, group, patch]`` bool, True for what to hide.
 
         Raises:
             ValueError: If the batch or the mask does not fit the configuration.
@@ -125,20 +110,13 @@ class MaskedAutoencoder(nn.Module):
         grid = self._check(batch)
         pixels = batch.pixels.masked_fill(~batch.valid, 0.0)
         valid = patchify(batch.valid, self.config.patch_size)
-        tokens_valid = valid_tokens(valid, self.config.groups, self.config.min_valid)
-        if mask is None:
-            noise = draw_noise(tuple(tokens_valid.shape), generator, tokens_valid.device)
-            masked = mask_from_noise(noise, tokens_valid, self.config.mask_ratio)
-            # As many as a sample with all tokens valid shows: one shape for all batches.
-            count = int(visible_count(tokens_valid[0].numel(), self.config.mask_ratio))
-        else:
-            if mask.shape != tokens_valid.shape or mask.dtype != torch.bool:
-                raise ValueError(f"mask must be bool of the shape {list(tokens_valid.shape)}, got {list(mask.shape)}.")
-            masked = mask & tokens_valid
-            count = int((tokens_valid & ~mask).flatten(1).sum(1).max())
+        tokens_valid = valid_tokens(valid, self.reads.groups, self.config.min_valid)
+        if mask.shape != tokens_valid.shape or mask.dtype != torch.bool:
+            raise ValueError(f"mask must be bool of the shape {list(tokens_valid.shape)}, got {list(mask.shape)}.")
+        masked = mask & tokens_valid
         visible = tokens_valid & ~masked
 
-        positions, present = visible_first(visible.flatten(1), count)
+        positions, present = visible_first(visible.flatten(1), int(visible.flatten(1).sum(1).max()))
         tokens = self._embed_patches(pixels, grid, batch.gsd)
         tokens = tokens.gather(1, positions[..., None].expand(-1, -1, tokens.shape[-1]))
         metadata, known = self.metadata(batch)
@@ -152,18 +130,53 @@ class MaskedAutoencoder(nn.Module):
             reconstruction = unpatchify(prediction.detach() * deviation + mean, *grid)
         else:
             reconstruction = unpatchify(prediction.detach(), *grid)
-        errors = patch_errors(prediction, target, valid, self.config.groups) * masked
+        errors = patch_errors(prediction, target, valid, self.reads.groups) * masked
         return MAEOutput(
             loss=errors.sum() / masked.sum().clamp(min=1),
             reconstruction=reconstruction,
             masked=masked,
             visible=visible,
             patch_error=errors.detach(),
-            group_names=tuple(group.name for group in self.config.groups),
+        )
+
+    def noise_shape(self, chip_size: int) -> tuple[int, int]:
+        """Return the group-patches of a chip: (group, patch)."""
+        return len(self.reads.groups), (chip_size // self.config.patch_size) ** 2
+
+    def mask(self, batch: CubeBatch, noise: Tensor) -> Tensor:
+        """Return what ``noise`` ``[batch, group, patch]`` hides: the same shape, True for hidden valid tokens."""
+        return mask_from_noise(noise, self.token_validity(batch), self.config.mask_ratio)
+
+    def pretraining_loss(self, batch: CubeBatch, noise: Tensor) -> PretrainingLoss:
+        """Return the mean squared error over the group-patches that ``noise`` ``[batch, group, patch]`` hides.
+
+        Raises:
+            ValueError: If the batch or the noise does not fit the configuration.
+        """
+        output = self(batch, self.mask(batch, noise))
+        return PretrainingLoss(output.loss, output.masked.sum())
+
+    @property
+    def levels_known(self) -> bool:
+        """Whether a reconstruction is given the level and contrast of the hidden patches, which the model never saw."""
+        return self.config.normalize_targets
+
+    def reconstruct(self, batch: CubeBatch, noise: Tensor) -> Reconstruction:
+        """Fill in the group-patches that ``noise`` ``[batch, group, patch]`` hides.
+
+        Raises:
+            ValueError: If the batch or the noise does not fit the configuration.
+        """
+        output = self(batch, self.mask(batch, noise))
+        return Reconstruction(
+            pixels=output.reconstruction,
+            hidden=self._to_pixels(output.masked, batch) & batch.valid,
+            visible=self._to_pixels(output.visible, batch) & batch.valid,
+            error=output.loss_per_sample,
         )
 
     def encode(self, batch: CubeBatch) -> Tokens:
-        """Encode every valid token of the chips, nothing hidden.
+        """Encode every valid token of the chips, nothing hidden; tokens run over groups, then patches row by row.
 
         Raises:
             ValueError: If the batch does not fit the configuration.
@@ -173,37 +186,21 @@ class MaskedAutoencoder(nn.Module):
         tokens = self._embed_patches(batch.pixels.masked_fill(~batch.valid, 0.0), grid, batch.gsd)
         metadata, known = self.metadata(batch)
         mixed = self.encoder(torch.cat([tokens, metadata.to(tokens.dtype)], 1), torch.cat([valid, known], 1))
-        count = valid.shape[1]
-        return Tokens(
-            tokens=mixed[:, :count].masked_fill(~valid[..., None], 0.0),
-            valid=valid,
-            metadata=mixed[:, count:],
-            groups=len(self.config.groups),
-        )
-
-    def embed(self, batch: CubeBatch, pool: str = "mean", *, metadata: bool = False) -> Tensor:
-        """Return one vector per chip.
-
-        Args:
-            batch: Chips.
-            pool: ``"mean"``: the mean over the chip's valid patch tokens; a chip without any gets zeros.
-            metadata: Whether the encoder is told place and time. By default it is not: an embedding then says what a
-                chip looks like rather than where it lies, and land cover of places never seen is read from it better.
-
-        Returns:
-            ``[batch, dim]`` float32.
-
-        Raises:
-            ValueError: If the batch does not fit the configuration or there is no such pooling.
-        """
-        if pool != "mean":
-            raise ValueError(f"There is no pooling {pool!r}; the one there is is 'mean'.")
-        tokens = self.encode(batch if metadata else batch.without_metadata())
-        return tokens.tokens.float().sum(1) / tokens.valid.sum(1, keepdim=True).clamp(min=1)
+        return Tokens(mixed[:, : valid.shape[1]].masked_fill(~valid[..., None], 0.0), valid)
 
     def token_validity(self, batch: CubeBatch) -> Tensor:
         """Return which group-patches of the chips are tokens: ``[batch, group, patch]`` bool."""
-        return valid_tokens(patchify(batch.valid, self.config.patch_size), self.config.groups, self.config.min_valid)
+        return valid_tokens(patchify(batch.valid, self.config.patch_size), self.reads.groups, self.config.min_valid)
+
+    def _to_pixels(self, tokens: Tensor, batch: CubeBatch) -> Tensor:
+        """Spread ``[batch, group, patch]`` over the pixels of the groups' bands: ``[batch, band, y, x]``."""
+        rows, columns = self._check(batch)
+        # [group of each band], in the band order of the input.
+        of_band = torch.empty(len(self.reads.bands), dtype=torch.int64, device=tokens.device)
+        for number, group in enumerate(self.reads.groups):
+            of_band[list(group.bands)] = number
+        patches = tokens[:, of_band].reshape(len(tokens), len(of_band), rows, columns)
+        return patches.repeat_interleave(self.stride, 2).repeat_interleave(self.stride, 3)
 
     def _embed_patches(self, pixels: Tensor, grid: tuple[int, int], gsd: Tensor) -> Tensor:
         tokens: Tensor = self.patches(pixels)
@@ -212,8 +209,8 @@ class MaskedAutoencoder(nn.Module):
 
     def _check(self, batch: CubeBatch) -> tuple[int, int]:
         _, bands, height, width = batch.pixels.shape
-        if bands != self.config.bands:
-            raise ValueError(f"The model reads {self.config.bands} bands, the batch has {bands}.")
+        if bands != len(self.reads.bands):
+            raise ValueError(f"The model reads {len(self.reads.bands)} bands, the batch has {bands}.")
         size = self.config.patch_size
         if height % size or width % size or not height or not width:
             raise ValueError(f"patches of {size} pixels do not fill chips of {height} x {width} pixels.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from earthenware.models._config import MAEConfig
-from earthenware.models._tokenizer import TokenEncoding
-from earthenware.models._transformer import Transformer
+from earthenware.models._cube import BandGroup
+from earthenware.models.mae._config import MAEConfig
+from earthenware.models.mae._tokenizer import TokenEncoding
+from earthenware.models.mae._transformer import Transformer
 
 
 class Decoder(nn.Module):
@@ -15,20 +16,20 @@ class Decoder(nn.Module):
 
     band_order: Tensor
 
-    def __init__(self, config: MAEConfig) -> None:
+    def __init__(self, config: MAEConfig, groups: tuple[BandGroup, ...]) -> None:
         super().__init__()
         dim = config.decoder_dim
         self.area = config.patch_size**2
         self.project = nn.Linear(config.dim, dim)
         self.mask_token = nn.Parameter(torch.zeros(dim))
-        self.encoding = TokenEncoding(config.groups, dim, config.reference_gsd)
+        self.encoding = TokenEncoding(groups, dim, config.reference_gsd)
         self.transformer = Transformer(
             dim, config.decoder_depth, config.decoder_heads, config.decoder_dim_head, config.decoder_mlp_ratio
         )
-        self.heads = nn.ModuleList(nn.Linear(dim, len(group.bands) * self.area) for group in config.groups)
+        self.heads = nn.ModuleList(nn.Linear(dim, len(group.bands) * self.area) for group in groups)
         # Heads speak in the order of the groups; losses and pictures are in the order of the cube. This is the inverse
         # permutation, without which a band would be compared with its neighbour's head.
-        spoken = torch.tensor([band for group in config.groups for band in group.bands])
+        spoken = torch.tensor([band for group in groups for band in group.bands])
         self.register_buffer("band_order", spoken.argsort(), persistent=False)
 
     def forward(
