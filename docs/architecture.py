@@ -21,6 +21,7 @@ FLOORS: Final[tuple[tuple[str, ...], ...]] = tuple(
     for floor in (
         "errors lazy",
         "storage",
+        "network",
         "processes",
         "steps",
         "tracking",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from affine import Affine
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from earthenware import storage
+from earthenware import network, storage
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading, open_raster, read_pixels
 
@@ -111,6 +114,81 @@ def test_a_vrt_sends_no_request(tmp_path: Path, httpserver: HTTPServer, asked: l
 def test_only_addresses_of_files_are_opened(httpserver: HTTPServer, asked: list[Request], href: str) -> None:
     href = href.format(url=httpserver.url_for("/seen.tif"))
     assert refusal(href).code in {"FORBIDDEN_LINK", "UNKNOWN_SCHEME", "MISSING_ASSET"}
+    assert not asked
+
+
+NAMES = {"tiles.example.org": "127.0.0.1", "metadata.example.org": "169.254.169.254"}
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make some names known, as a server of names does."""
+    original = socket.getaddrinfo
+
+    def look_up(host: str, *rest: Any, **options: Any) -> Any:
+        return original(NAMES.get(host, host), *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+def served(server: HTTPServer, path: str, data: bytes) -> list[Request]:
+    """Serve a file in ranges, and return the list of what is asked for."""
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        seen.append(request)
+        if not request.range:
+            return Response(data, headers={"Accept-Ranges": "bytes"})
+        start, stop = request.range.ranges[0]
+        stop = min(stop or len(data), len(data))
+        headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"}
+        return Response(data[start:stop], status=206, headers=headers)
+
+    server.expect_request(path).respond_with_handler(answer)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://169.254.169.254/latest/meta-data/a.tif",
+        "http://metadata.example.org/a.tif",
+        "http://10.255.255.1/a.tif",
+        "http://[fe80::1]/a.tif",
+        "http://[::ffff:169.254.169.254]/a.tif",
+    ],
+)
+@pytest.mark.parametrize("no_proxy", ["", "*"])
+def test_redirects_lead_to_no_other_kind_of_host(
+    httpserver: HTTPServer, names: None, monkeypatch: pytest.MonkeyPatch, target: str, no_proxy: str
+) -> None:
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    path = f"/{uuid4()}.tif"  # GDAL remembers links
+    network._relay._start.cache_clear()  # type: ignore[attr-defined]  # a new process finds the variable set
+    httpserver.expect_request(path).respond_with_data("", status=302, headers={"Location": target})
+    error = refusal(httpserver.url_for(path), replace(QUICK, catalog=httpserver.url_for("/stac")))
+    assert error.code == "FORBIDDEN_LINK", error.message
+
+
+def test_redirects_within_the_neighbourhood_are_followed(httpserver: HTTPServer, names: None, tmp_path: Path) -> None:
+    path = f"/{uuid4()}.tif"
+    served(httpserver, "/b.tif", write_raster(tmp_path / "b.tif").read_bytes())
+    target = f"http://tiles.example.org:{httpserver.port}/b.tif"
+    httpserver.expect_request(path).respond_with_data("", status=302, headers={"Location": target})
+    reading = replace(QUICK, catalog=httpserver.url_for("/stac"))
+    np.testing.assert_array_equal(read(httpserver.url_for(path), reading), VALUES)
+
+
+def test_a_name_is_no_disguise(httpserver: HTTPServer, names: None, tmp_path: Path) -> None:
+    """A public catalog's link by a name that means this machine."""
+    path = f"/{uuid4()}.tif"
+    asked = served(httpserver, path, write_raster(tmp_path / "a.tif").read_bytes())
+    href = f"http://tiles.example.org:{httpserver.port}{path}"
+    np.testing.assert_array_equal(read(href, replace(QUICK, catalog="/data/items.json")), VALUES)
+    del asked[:]
+    # 93.184.216.34 is a public address: nothing is asked of it here.
+    error = refusal(href, replace(QUICK, catalog="http://93.184.216.34/stac"))
+    assert error.code == "FORBIDDEN_LINK"
     assert not asked
 
 

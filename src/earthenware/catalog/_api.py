@@ -12,14 +12,13 @@ from typing import Any, Final
 from earthenware import storage
 from earthenware.catalog._spec import Box, Interval
 from earthenware.errors import EarthenwareError, first_line
+from earthenware.network import BUSY, forbidden, guarded_session
 from earthenware.sensors import CatalogProfile, profile_for
 
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10_000
 _RETRIES: Final = 4
-_LONGEST_WAIT_S: Final = 60
 _TIMEOUT_S: Final = (10.0, 60.0)  # to connect; between two bytes
-_BUSY: Final = (429, 500, 502, 503, 504)
 _CAUSE: Final = re.compile(
     r"connection refused|failed to resolve '[^']+'|timed out|connection reset|certificate verify failed[^)\\]*"
     r"|network is unreachable",
@@ -46,26 +45,13 @@ class StacApi:
             EarthenwareError: ``CATALOG_UNREACHABLE``, ``CATALOG_ERROR`` or ``NOT_A_STAC_API``.
         """
         import pystac_client
-        from pystac_client.stac_api_io import StacApiIO
-        from urllib3.util import Retry
 
         self.url = url.rstrip("/")
         self._shown = storage.redact(self.url)
-        # POST is retried too: a search changes nothing. Retry-After is honoured up to a minute.
-        retry = Retry(
-            total=_RETRIES,
-            connect=1,  # a wrong address stays wrong
-            status_forcelist=_BUSY,
-            allowed_methods=frozenset({"GET", "POST"}),
-            backoff_factor=backoff_s,
-            backoff_max=_LONGEST_WAIT_S,
-            retry_after_max=_LONGEST_WAIT_S,
-            raise_on_status=False,
-        )
         with self._explained("open"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a landing page without conformance classes is dealt with below
             self._client = pystac_client.Client.open(
-                self.url, stac_io=StacApiIO(max_retries=retry, timeout=_TIMEOUT_S), timeout=_TIMEOUT_S
+                self.url, stac_io=_guarded_io(guarded_session(self.url, _RETRIES, backoff_s)), timeout=_TIMEOUT_S
             )
         if self._client.get_search_link() is None:
             raise EarthenwareError(
@@ -139,6 +125,8 @@ class StacApi:
         try:
             yield
         except APIError as error:
+            if isinstance(error.__context__, EarthenwareError):
+                raise error.__context__ from None
             status = getattr(error, "status_code", None)
             if status is None:
                 raise EarthenwareError(
@@ -146,11 +134,11 @@ class StacApi:
                     f"Could not {action} the catalog {self._shown}: {_cause(str(error))}",
                     "Check the URL and the network, then run the step again.",
                 ) from error
-            busy = f" after {_RETRIES} retries" if status in _BUSY else ""
+            busy = f" after {_RETRIES} retries" if status in BUSY else ""
             raise EarthenwareError(
                 "CATALOG_ERROR",
                 f"The catalog {self._shown} answered HTTP {status}{busy}: {first_line(error)}.",
-                "Try again later." if status in _BUSY else "Check the URL, the collections and the filters.",
+                "Try again later." if status in BUSY else "Check the URL, the collections and the filters.",
             ) from error
         except EarthenwareError:
             raise
@@ -160,6 +148,22 @@ class StacApi:
                 f"{self._shown} does not answer as a STAC API: {first_line(error)}.",
                 "Give the root URL of a STAC API, or a file that ends in .json for an ItemCollection.",
             ) from error
+
+
+def _guarded_io(session: Any) -> Any:
+    """Return what pystac-client reads documents with: through a session, and no files of this machine."""
+    from pystac_client.stac_api_io import StacApiIO
+
+    class GuardedIO(StacApiIO):
+        def read_text(self, source: Any, *args: Any, **options: Any) -> str:
+            link = str(source.to_dict()["href"] if hasattr(source, "to_dict") else source)
+            if not storage.is_web(link):  # which would be opened as a file of this machine
+                raise forbidden(link, "it is no web address, and its catalog is on the web")
+            return str(super().read_text(source, *args, **options))
+
+    found = GuardedIO(timeout=_TIMEOUT_S)
+    found.session = session
+    return found
 
 
 def _malformed() -> tuple[type[Exception], ...]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.network import guarded_session, reason
+
+_RETRIES: Final = 4
+_TIMEOUT_S: Final = (10.0, 60.0)  # to connect; between two bytes
 
 
 def is_file(catalog: str) -> bool:
@@ -19,18 +23,14 @@ def read_items(uri: str) -> list[Any]:
     """Return the features of an ItemCollection, unchecked.
 
     Raises:
-        EarthenwareError: ``CATALOG_UNREACHABLE`` where there is no such file, ``NOT_JSON``, or
-            ``NOT_AN_ITEM_COLLECTION``.
+        EarthenwareError: ``CATALOG_UNREACHABLE`` where there is no such file, ``CATALOG_ERROR``, ``NOT_JSON``,
+            ``FORBIDDEN_LINK`` where it redirects to a place that it may not, or ``NOT_AN_ITEM_COLLECTION``.
     """
     shown = storage.redact(uri)
     try:
-        document = storage.read_json(uri)
+        document = _read_web(uri) if storage.is_web(uri) else storage.read_json(uri)
     except (FileNotFoundError, IsADirectoryError):
-        raise EarthenwareError(
-            "CATALOG_UNREACHABLE",
-            f"There is no ItemCollection file '{shown}'.",
-            "Check the path, or give a STAC API as http(s)://.",
-        ) from None
+        raise _missing(uri) from None
     kind = document.get("type") if isinstance(document, dict) else type(document).__name__
     if kind != "FeatureCollection" or not isinstance(document.get("features"), list):
         wrap = "Wrap the item in an ItemCollection."
@@ -40,3 +40,49 @@ def read_items(uri: str) -> list[Any]:
         )
     features: list[Any] = document["features"]
     return features
+
+
+def check_file(uri: str) -> None:
+    """Look whether a file is there; one on the web that leads astray is found before anybody else reads it.
+
+    Raises:
+        EarthenwareError: See :func:`read_items`.
+    """
+    try:
+        if storage.is_web(uri):
+            _fetch(uri).close()
+        elif not storage.exists(uri):
+            raise FileNotFoundError(uri)
+    except FileNotFoundError:
+        raise _missing(uri) from None
+
+
+def _missing(uri: str) -> EarthenwareError:
+    message = f"There is no ItemCollection file '{storage.redact(uri)}'."
+    return EarthenwareError("CATALOG_UNREACHABLE", message, "Check the path, or give a STAC API as http(s)://.")
+
+
+def _fetch(uri: str) -> Any:
+    import requests  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+    shown = storage.redact(uri)
+    try:
+        answer = guarded_session(uri, _RETRIES).get(uri, timeout=_TIMEOUT_S, stream=True)
+    except requests.RequestException as error:
+        message = f"Could not fetch the catalog '{shown}': {reason(error)}."
+        raise EarthenwareError("CATALOG_UNREACHABLE", message, "Check the URL and the network.") from None
+    if answer.status_code == 404:
+        raise FileNotFoundError(shown)
+    if not answer.ok:
+        message = f"The catalog '{shown}' answered HTTP {answer.status_code}."
+        raise EarthenwareError("CATALOG_ERROR", message, "Does it want a login, or a signature that ran out?")
+    return answer
+
+
+def _read_web(uri: str) -> Any:
+    with _fetch(uri) as answer:
+        try:
+            return answer.json()
+        except ValueError as error:
+            message = f"'{storage.redact(uri)}' is not a complete JSON document: {error}."
+            raise EarthenwareError("NOT_JSON", message) from None

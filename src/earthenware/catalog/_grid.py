@@ -60,18 +60,18 @@ class Grid:
         return float(mine.intersection(theirs).area / min(mine.area, theirs.area))
 
 
-def read_header(href: str, own: tuple[str, ...] = ()) -> tuple[str, Affine, tuple[int, int]]:
+def read_header(href: str, reading: Reading | None = None) -> tuple[str, Affine, tuple[int, int]]:
     """Read a raster's header.
 
     Args:
         href: Its link.
-        own: URIs whose buckets are the user's own.
+        reading: How to read it.
 
     Raises:
         EarthenwareError: It cannot be opened; see :func:`earthenware.rasters.open_raster`.
         ValueError: It has no CRS.
     """
-    with open_raster(href, Reading(own=own)) as dataset:
+    with open_raster(href, reading) as dataset:
         if dataset.crs is None:
             raise ValueError("it has no CRS")
         a, b, c, d, e, f = tuple(dataset.transform)[:6]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import PureWindowsPath
@@ -9,13 +10,20 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.network import permitted_link
 
-_REMOTE: Final = {"http", "https", "s3", "gs", "az", "abfs", "abfss", "oss", "swift", "ftp"}
+_READ: Final = {"http", "https", "s3"}
+_OTHERS: Final = {"gs", "az", "abfs", "abfss", "oss", "swift", "ftp"}
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class HostileLinkError(ValueError):
     """A link that must not be followed."""
+
+
+class ForeignLinkError(ValueError):
+    """A link that means no harm, and is of a kind that is not read."""
 
 
 def absolute_href(href: str, base: str) -> str:
@@ -26,27 +34,40 @@ def absolute_href(href: str, base: str) -> str:
         base: URI of the item or of the ItemCollection file.
 
     Returns:
-        An http(s) or s3 URI, another remote URI as it is, or an absolute local path.
+        An http(s) or s3 URI, or an absolute local path.
 
     Raises:
-        HostileLinkError: A document from elsewhere points to a local file, or any points into GDAL's own file systems.
+        HostileLinkError: A document from elsewhere points to a local file or to a host that only this machine or its
+            network can reach, or any points into GDAL's own file systems.
+        ForeignLinkError: The link is of a service that is not read, or unencrypted where the document was not.
     """
     remote = not storage.is_local(base)
     text = href.strip()
     if not text or "\0" in text or text.startswith("<") or _is_vsi(text):
         raise HostileLinkError(f"link {href[:120]!r} is not the address of a file")
     scheme = urlsplit(text).scheme.lower() if _SCHEME.match(text) and not PureWindowsPath(text).drive else ""
-    if scheme in _REMOTE and text[len(scheme) :].startswith("://"):
-        return text
+    if scheme in _READ | _OTHERS and text[len(scheme) :].startswith("://"):
+        return _permitted(scheme + text[len(scheme) :], base)
     if scheme not in {"", "file"}:  # a GDAL driver's connection string, such as WMS:... or HDF5:...
         raise HostileLinkError(f"link {href[:120]!r} is not the address of a file")
     if remote and (scheme == "file" or text.startswith(("/", "\\", "~")) or PureWindowsPath(text).drive):
         raise HostileLinkError(f"link {href[:120]!r} of an item from {storage.redact(base)} points to a local file")
     if remote:
-        return _join_remote(base, text)
+        return _permitted(_join_remote(base, text), base)
     if scheme == "file" or text.startswith("/"):
         return storage.normalise(text)
     return storage.normalise(f"{storage.parent(storage.normalise(base))}/{text}")
+
+
+def _permitted(link: str, base: str) -> str:
+    scheme = link.partition("://")[0]
+    if scheme in _OTHERS or (scheme == "http" and base.startswith(("https://", "s3://"))):
+        raise ForeignLinkError(f"links of the kind {scheme}:// are not read")
+    try:
+        permitted_link(link, base)
+    except EarthenwareError as error:
+        raise HostileLinkError(error.message.rstrip(".")) from None
+    return link
 
 
 def _is_vsi(text: str) -> bool:
@@ -61,7 +82,7 @@ def _join_remote(base: str, href: str) -> str:
 
 
 def with_absolute_hrefs(item: Mapping[str, Any], base: str) -> dict[str, Any]:
-    """Return a copy of an item whose asset links are absolute.
+    """Return a copy of an item whose asset links are absolute, without the assets that cannot be read from here.
 
     Raises:
         HostileLinkError: See :func:`absolute_href`; one such link spoils the item.
@@ -71,5 +92,6 @@ def with_absolute_hrefs(item: Mapping[str, Any], base: str) -> dict[str, Any]:
     for name, asset in (item.get("assets") or {}).items():
         if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str):
             raise ValueError(f"asset {name!r} has no href")
-        assets[name] = {**asset, "href": absolute_href(asset["href"], base)}
+        with contextlib.suppress(ForeignLinkError):
+            assets[name] = {**asset, "href": absolute_href(asset["href"], base)}
     return {**item, "assets": assets}

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from earthenware import storage
-from earthenware.catalog._file import is_file
+from earthenware.catalog._file import check_file, is_file
 from earthenware.catalog._grid import Grid, HeaderOpener, grid_boxes, item_grid, read_header, target_area, to_degrees
 from earthenware.catalog._item import BadItemError, SceneItem
 from earthenware.catalog._matching import boxes_of, covering_items, match_land_cover, match_radar
@@ -22,6 +22,7 @@ from earthenware.catalog._splits import Splits, split_places
 from earthenware.catalog._summary import summary
 from earthenware.catalog._table import Scene, scenes_table
 from earthenware.errors import EarthenwareError
+from earthenware.rasters import Reading
 from earthenware.sensors import collection_in
 from earthenware.steps import Attempt, Result, StepReport, run_step
 
@@ -53,12 +54,7 @@ def query(spec: QuerySpec, output: str, open_header: HeaderOpener | None = None)
     """
     inputs: dict[str, str] = {}
     if is_file(spec.catalog):
-        if not storage.exists(spec.catalog):
-            raise EarthenwareError(
-                "CATALOG_UNREACHABLE",
-                f"There is no ItemCollection file '{storage.redact(spec.catalog)}'.",
-                "Check catalog: it is a path or URI of a file, or the root URL of a STAC API.",
-            )
+        check_file(spec.catalog)
         inputs["catalog"] = spec.catalog
     elif missing := [name for name in ("bbox", "datetime") if not getattr(spec, name)]:
         raise EarthenwareError(
@@ -67,8 +63,10 @@ def query(spec: QuerySpec, output: str, open_header: HeaderOpener | None = None)
             "Give an area and an interval, such as --bbox 5.9,49.4,6.6,50.2 --datetime 2021-06/2021-08.",
         )
 
+    reading = Reading(own=(output, spec.catalog), catalog=spec.catalog)
+
     def body(attempt: Attempt) -> Result:
-        return _run(spec, attempt, open_header or partial(read_header, own=(output, spec.catalog)))
+        return _run(spec, attempt, open_header or partial(read_header, reading=reading))
 
     return run_step("query", QUERY_VERSION, spec=spec, inputs=inputs, output=output, body=body)
 

@@ -62,8 +62,8 @@ def _body(attempt: Attempt, spec: BuildSpec, scenes: str) -> Result:
     rows = shard_rows(table, index, count)
     groups = group_scenes(rows, chip_size=spec.chip_size, part_chips=spec.part_chips, alone_above=STRIP_PIXELS)
     query = attempt.input("scenes")
-    catalogs = query.inputs.get("catalog", []) if query is not None else []
-    own = (attempt.output, scenes, *(catalog.uri for catalog in catalogs))
+    catalog = "" if query is None else str(query.spec.get("catalog", ""))
+    own = (attempt.output, scenes, catalog)
     done = attempt.committed()
     if any(key in done for key in groups):
         attempt.log(f"{sum(key in done for key in groups)} of {len(groups)} parts were built before")
@@ -77,6 +77,7 @@ def _body(attempt: Attempt, spec: BuildSpec, scenes: str) -> Result:
             spec=spec,
             scratch=str(attempt.scratch),
             own=own,
+            catalog=catalog,
         )
         for key, group in groups.items()
         if key not in done

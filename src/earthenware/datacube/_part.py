@@ -59,6 +59,7 @@ class PartTask:
         spec: How to build.
         scratch: A local folder for parts that are to be uploaded.
         own: URIs whose buckets are the user's own.
+        catalog: Where the scenes were found; empty where that is not known.
     """
 
     key: str
@@ -69,6 +70,7 @@ class PartTask:
     spec: BuildSpec
     scratch: str
     own: tuple[str, ...] = ()
+    catalog: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _upload(directory: Path, uri: str) -> None:
 
 def _build(task: PartTask, directory: Path) -> BuiltPart:
     spec = task.spec
-    reading = Reading(retries=spec.retries, timeout=spec.timeout, own=task.own)
+    reading = Reading(retries=spec.retries, timeout=spec.timeout, own=task.own, catalog=task.catalog)
     rejects: list[Reject] = []
     scenes: list[Scene] = []
     for row in task.scenes:

@@ -6,8 +6,8 @@ import warnings
 
 from earthenware import storage
 from earthenware.doctor._finding import Verdict, failed, ok
-from earthenware.doctor._http import reason
 from earthenware.errors import EarthenwareError
+from earthenware.network import reason
 
 _ADDRESS = "Check the address, the network and proxies (HTTPS_PROXY)."
 _ROOT = "Give the root URL of a STAC API, or an ItemCollection file, whose name ends in .json or .geojson."

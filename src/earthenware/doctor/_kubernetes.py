@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from earthenware.doctor._finding import Verdict, failed, ok, warning
-from earthenware.doctor._http import reason
 from earthenware.doctor._where import SERVICE_ACCOUNT, in_cluster
 from earthenware.errors import EarthenwareError, first_line
+from earthenware.network import reason
 
 _OLDEST, _NEWEST = 31, 35
 """Minor releases of Kubernetes 1 that the objects are validated against."""

@@ -8,10 +8,10 @@ from typing import Any, Final
 from earthenware import __version__
 from earthenware.compiling import Profile, compile_pipeline
 from earthenware.doctor._finding import Check, Verdict, failed, ok, skipped, warning
-from earthenware.doctor._http import Answer, ask
 from earthenware.doctor._where import is_hidden
 from earthenware.errors import EarthenwareError
 from earthenware.kubeflow import Connection
+from earthenware.network import Answer, ask
 
 LEAST: Final = (2, 17)
 """Release of Kubeflow Pipelines that the compiled pipelines need."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from earthenware import storage
+from earthenware import network, storage
 
 if TYPE_CHECKING:
     from earthenware.rasters._open import Reading
@@ -37,7 +37,11 @@ def gdal_options(href: str, reading: Reading) -> dict[str, Any]:
         "GDAL_NUM_THREADS": 1,  # files are read in parallel, and processes run side by side
         "PROJ_NETWORK": "OFF",
     }
-    return options | _s3_options(href, reading) if href.startswith("s3://") else options
+    if href.startswith("s3://"):
+        return options | _s3_options(href, reading)
+    if storage.is_web(href) and (relay := network.relay(network.neighbourhood(href, reading.catalog))):
+        options["GDAL_HTTP_PROXY"] = relay  # of https, too
+    return options
 
 
 def _s3_options(href: str, reading: Reading) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from earthenware import storage
+from earthenware import network, storage
 from earthenware.errors import EarthenwareError, first_line
 from earthenware.rasters._gdal import gdal_options
 
@@ -35,12 +35,15 @@ class Reading:
         delay: Seconds before the first repetition.
         own: URIs that the user gave: their buckets are asked with the user's endpoint and keys, see
             :func:`earthenware.storage.access`.
+        catalog: Address of the catalog that the links come from; they are followed to public hosts, and to hosts of
+            the kind that the catalog's own is of.
     """
 
     retries: int = 3
     timeout: float = 60
     delay: float = 0.5
     own: tuple[str, ...] = ()
+    catalog: str = ""
 
 
 @contextmanager
@@ -65,6 +68,7 @@ def open_raster(href: str, reading: Reading | None = None, *, media_type: str = 
 
     reading = reading or Reading()
     path = _gdal_path(href)
+    network.permitted_link(href, reading.catalog)
     try:
         # The session of no cloud: rasterio's own would look for keys, and set them for any link.
         with (
@@ -153,6 +157,8 @@ def _explain(href: str, error: Exception) -> EarthenwareError:
         cause = cause.__cause__ or cause.__context__
     text = " ".join(chain)
     where, last = storage.redact(href), storage.redact_text(first_line(chain[-1]))
+    if network.refused(text):
+        return network.forbidden(href, "it, or what it redirects to, is a host that is not public")
     gone = ("HTTP response code: 404", "NoSuchKey", "No such file or directory", "does not exist")
     if any(sign in text for sign in gone):
         return EarthenwareError("MISSING_ASSET", f"There is no file '{where}'.")

@@ -1,0 +1,28 @@
+"""HTTP: one request and one sentence about what went wrong with it; and where a stranger's links may lead.
+
+A catalog's links, its pages and its servers' redirects lead anywhere the catalog's author likes: to the metadata
+service of the cloud that this process runs in, say. Only public hosts are followed to, and hosts of the kind that the
+catalog itself is one of. The address that is connected to is what is looked at, not its name.
+"""
+
+from __future__ import annotations
+
+from earthenware.network._ask import Answer, ask, reason
+from earthenware.network._hosts import HostKind, forbidden, kind_of, neighbourhood, permitted_link
+from earthenware.network._relay import refused, relay
+from earthenware.network._session import BUSY, guarded_session
+
+__all__ = [
+    "BUSY",
+    "Answer",
+    "HostKind",
+    "ask",
+    "forbidden",
+    "guarded_session",
+    "kind_of",
+    "neighbourhood",
+    "permitted_link",
+    "reason",
+    "refused",
+    "relay",
+]

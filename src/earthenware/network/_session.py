@@ -1,0 +1,94 @@
+"""A requests session whose every connection, that of a redirect as well, is looked at before anything is sent."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests  # type: ignore[import-untyped]  # its stubs are a package of their own
+from requests.adapters import HTTPAdapter  # type: ignore[import-untyped]
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from earthenware.network._hosts import HostKind, forbidden, is_permitted, kinds_of, permitted_link
+
+BUSY: Final = (429, 500, 502, 503, 504)
+"""Statuses of a server that may answer if it is asked again."""
+_LONGEST_WAIT_S: Final = 60
+
+
+def guarded_session(catalog: str, retries: int, backoff_s: float = 1.0) -> requests.Session:
+    """Return a session that follows a catalog's links and redirects to permitted hosts only.
+
+    Args:
+        catalog: The catalog's address, http or https.
+        retries: Times a request is repeated that met a busy server or a broken connection. POST is repeated as well, as
+            a search changes nothing. What ``Retry-After`` asks for is waited, up to a minute.
+        backoff_s: Pause before the second repetition in seconds; it doubles with each further one.
+
+    Returns:
+        The session; its requests raise ``FORBIDDEN_LINK``.
+    """
+    retry = Retry(
+        total=retries,
+        connect=min(1, retries),  # a wrong address stays wrong
+        status_forcelist=BUSY,
+        allowed_methods=frozenset({"GET", "POST"}),
+        backoff_factor=backoff_s,
+        backoff_max=_LONGEST_WAIT_S,
+        retry_after_max=_LONGEST_WAIT_S,
+        raise_on_status=False,
+    )
+    session = requests.Session()
+    adapter = _GuardingAdapter(catalog, retry)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+class _GuardingAdapter(HTTPAdapter):  # type: ignore[misc]
+    """Looks at the link of each request and at the address of each connection."""
+
+    def __init__(self, catalog: str, retry: Retry) -> None:
+        self._catalog = catalog
+        super().__init__(max_retries=retry)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _pools(kinds_of(self._catalog))
+
+    def send(self, request: Any, *args: Any, **options: Any) -> Any:
+        asked, home = urlsplit(str(request.url)), urlsplit(self._catalog)
+        if (asked.scheme, home.scheme, asked.netloc) == ("http", "https", home.netloc):
+            # A server behind a proxy that ends TLS often does not know, and gives its own links as http.
+            request.url = asked._replace(scheme="https").geturl()
+        permitted_link(str(request.url), self._catalog)
+        return super().send(request, *args, **options)
+
+
+def _pools(near: frozenset[HostKind]) -> dict[str, type[HTTPConnectionPool]]:
+    """Return pools of connections to permitted hosts; a proxy's connections are not made by them."""
+
+    class Connection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _looked_at(super()._new_conn(), self.host, near)
+
+    class SecureConnection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _looked_at(super()._new_conn(), self.host, near)
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
+    return {"http": Pool, "https": SecurePool}
+
+
+def _looked_at(connection: socket.socket, host: str, near: frozenset[HostKind]) -> socket.socket:
+    if is_permitted(str(connection.getpeername()[0]), near):
+        return connection
+    connection.close()
+    raise forbidden(host, "it leads to a host that is not public, and its catalog is not one of that kind")
