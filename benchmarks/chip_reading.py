@@ -1,66 +1,145 @@
-"""Chips read one by one at random: our chip store against the field's one compressed npz per chip.
+"""Chips read at random: from files against one compressed npz per chip, from an object store against one at a time.
 
-The baseline is what Clay's pipeline feeds its training with: ``numpy.savez_compressed`` of the same stored values. Both
-return the same int16 pixels and uint8 masks, of the same chips in the same order, in interleaved rounds.
+The npz is what Clay's pipeline feeds its training with: ``numpy.savez_compressed`` of the same stored values. All ways
+return the same int16 pixels and uint8 masks of every sensor, of the same chips in the same order, in interleaved rounds
+of which the median counts. The store is read as its users do, in batches of 64; npz files, and what is given as a
+figure beside the claims, one chip after another.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 
 from benchmarks.record import Claim, write
+from benchmarks.slow_s3 import slow_s3
 from earthenware.catalog import QuerySpec, query
 from earthenware.chips import ChipStore
 from earthenware.datacube import BuildSpec, build
 from earthenware.sandbox import SandboxSpec, make_sandbox
 
-ROUNDS = 7
-CHIPS = 200
+ROUNDS = 9
+CHIPS = 256
+BATCH = 64
+LATENCY_MS = 20.0
 
 
 def main() -> None:
+    claims: list[Claim] = []
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        sandbox = make_sandbox(SandboxSpec(places=4, dates=2, size=512), f"{folder}/sandbox")
+        sandbox = make_sandbox(SandboxSpec(places=4, dates=2, size=1024), f"{folder}/sandbox")
         scenes = query(QuerySpec(catalog=sandbox.catalog), f"{folder}/scenes")
-        store = ChipStore.open(build(BuildSpec(workers=2), scenes.output, f"{folder}/chips").output)
-        sensors = list(store.sensors)
-        order = np.random.default_rng(0).permutation(len(store))[:CHIPS].tolist()
-        files = Path(folder) / "npz"
-        files.mkdir()
+        for chip_size, goal in ((64, 10.0), (256, 4.0)):
+            output = Path(folder) / f"chips{chip_size}"
+            store = ChipStore.open(build(BuildSpec(workers=2, chip_size=chip_size), scenes.output, str(output)).output)
+            rates = _local(store, output, Path(folder) / f"npz{chip_size}")
+            figures |= {f"{chip_size} px, {name}": rate for name, rate in rates.items()}
+            name = f"{chip_size} px, batches of {BATCH} : one npz per chip"
+            claims.append(Claim(name, rates["batches"] / rates["npz"], "x", goal))
+            if chip_size == 64:
+                rates = _remote(output, len(store))
+                figures |= {f"{chip_size} px, {LATENCY_MS:g} ms away, {name}": rate for name, rate in rates.items()}
+                name = f"{LATENCY_MS:g} ms away, batches of {BATCH} : one chip at a time"
+                claims.append(Claim(name, rates["batches"] / rates["one at a time"], "x", 20.0))
+    write("chip_reading", claims, {f"{name} (chips/s)": rate for name, rate in figures.items()})
+
+
+def _local(store: ChipStore, root: Path, files: Path) -> dict[str, float]:
+    """Return chips per second of each way from files."""
+    sensors = list(store.sensors)
+    order = np.random.default_rng(0).permutation(len(store))[:CHIPS]
+    files.mkdir()
+    for i in order:
+        arrays: dict[str, Any] = {}
+        for name, (pixels, mask) in store.read_batch(sensors, [i]).items():
+            arrays |= {name: pixels[0], f"{name}_mask": mask[0]}
+        np.savez_compressed(files / f"{i}.npz", **arrays)
+    places = _places(store)
+    opened = {
+        (part, name, array): zarr.open_array(root / part / "pixels.zarr" / name / array, mode="r")
+        for part in {part for part, _ in places}
+        for name in sensors
+        for array in ("pixels", "mask")
+    }
+
+    def by_zarr() -> None:
+        for i in order[: CHIPS // 4]:
+            part, position = places[i]
+            for name in sensors:
+                opened[part, name, "pixels"][position]
+                opened[part, name, "mask"][position]
+
+    def npz() -> None:
         for i in order:
-            arrays: dict[str, Any] = {name: store.read_stored(name, i) for name in sensors}
-            arrays |= {f"{name}_mask": store.read_mask(name, i) for name in sensors}
-            np.savez_compressed(files / f"{i}.npz", **arrays)
+            with np.load(files / f"{i}.npz", allow_pickle=False) as chip:
+                for name in chip.files:
+                    chip[name]
 
-        def from_store() -> None:
-            for i in order:
-                for name in sensors:
-                    store.read_stored(name, i)
-                    store.read_mask(name, i)
+    def batches() -> None:
+        for start in range(0, len(order), BATCH):
+            store.read_batch(sensors, order[start : start + BATCH])
 
-        def from_npz() -> None:
-            for i in order:
-                with np.load(files / f"{i}.npz", allow_pickle=False) as chip:
-                    for name in chip.files:
-                        chip[name]
+    def one_at_a_time() -> None:
+        for i in order:
+            store.read_batch(sensors, [i])
 
-        ratios = [_seconds(from_npz) / _seconds(from_store) for _ in range(ROUNDS)]
-    write(
-        "chip_reading", [Claim("chips read at random, chip store : npz per chip", statistics.median(ratios), "x", 1.0)]
-    )
+    counts = {"npz": len(order), "zarr-python": len(order[: CHIPS // 4]), "batches": len(order)}
+    calls = {"npz": npz, "zarr-python": by_zarr, "batches": batches, "one at a time": one_at_a_time}
+    seconds = _interleaved(calls, ROUNDS)
+    return {name: counts.get(name, len(order)) / seconds[name] for name in calls}
 
 
-def _seconds(call: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def _remote(folder: Path, chips: int) -> dict[str, float]:
+    """Return chips per second of each way from an object store with latency, its indexes read before."""
+    with slow_s3(folder, LATENCY_MS) as endpoint:
+        for name, value in (("ENDPOINT_URL", endpoint), ("ACCESS_KEY_ID", "any"), ("SECRET_ACCESS_KEY", "any")):
+            os.environ[f"AWS_{name}"] = value
+        store = ChipStore.open("s3://chips")
+        sensors = list(store.sensors)
+        store.read_batch(sensors, range(chips))
+        random = np.random.default_rng(1)
+
+        def batches() -> None:
+            store.read_batch(sensors, random.permutation(chips)[:BATCH])
+
+        def one_at_a_time() -> None:
+            for i in random.permutation(chips)[:BATCH]:
+                store.read_batch(sensors, [i])
+
+        seconds = _interleaved({"batches": batches, "one at a time": one_at_a_time}, ROUNDS)
+    return {name: BATCH / value for name, value in seconds.items()}
+
+
+def _places(store: ChipStore) -> list[tuple[str, int]]:
+    """Return part and position of each chip, found by its id as a reader without this package would."""
+    import pyarrow.parquet as pq
+
+    found: dict[str, tuple[str, int]] = {}
+    for part in store.document["parts"]:
+        ids: Sequence[str] = pq.read_table(f"{store.uri}/{part['path']}/chips.parquet")["chip_id"].to_pylist()
+        found |= {chip: (part["path"], position) for position, chip in enumerate(ids)}
+    return [found[chip] for chip in store.index["chip_id"].to_pylist()]
+
+
+def _interleaved(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each call; a first round is not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for counted in range(-1, rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if counted >= 0:
+                taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in taken.items()}
 
 
 if __name__ == "__main__":

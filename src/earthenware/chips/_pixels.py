@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from earthenware import storage
 from earthenware.chips._shards import DamageError, ShardedArray, Some, decode
 
-_REQUESTS = 32
-"""Requests to an object store at once."""
+_REQUESTS = 128
+"""Requests to an object store at once: few chips of a large store lie near each other."""
 _NEAR = 256 * 2**10
 """Bytes between two chunks that are fetched and thrown away rather than asked for around: what a request costs."""
 _SPAN = 8 * 2**20

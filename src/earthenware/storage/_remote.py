@@ -78,7 +78,8 @@ def _retry(give_up: float) -> Any:
 
 
 def _environment() -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((key, value) for key, value in os.environ.items() if key.startswith("AWS_")))
+    # Keys first: os.environ decodes what it is asked for, and this is asked for with every request.
+    return tuple(sorted((key, os.environ[key]) for key in os.environ if key.startswith("AWS_")))
 
 
 def locate(uri: str) -> tuple[Any, str]:
