@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from earthenware.chips import FORMAT_VERSION, ChipStore
@@ -71,10 +73,36 @@ def test_a_damaged_index_names_its_part(root: Path, damage: Callable[[Path], Non
     assert any("chips.parquet" in defect for defect in ChipStore.open(str(root)).verify())
 
 
-def test_verify_finds_a_changed_index(root: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _rewrite_index(root: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    path = root / "parts/001/attempt/chips.parquet"
+    pq.write_table(change(pq.read_table(path)), path)
 
+
+def _as_text(table: pa.Table) -> pa.Table:
+    return table.set_column(table.schema.get_field_index("lon"), "lon", table["lon"].cast(pa.string()))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda table: table.drop_columns(["scene_id"]), "has no column 'scene_id' of string"),
+        (_as_text, "has no column 'lon' of double"),
+        (lambda table: table.append_column("more", table["lon"]), "has other columns than the format names"),
+        (lambda table: table.slice(1), "chips, not the"),
+    ],
+    ids=["missing", "type", "more", "fewer"],
+)
+def test_an_index_of_another_form_says_what_differs(
+    root: Path, change: Callable[[pa.Table], pa.Table], told: str
+) -> None:
+    _rewrite_index(root, change)
+    with pytest.raises(EarthenwareError, match=told) as raised:
+        len(ChipStore.open(str(root)).index)
+    assert raised.value.code == "CHIPS_CORRUPT"
+    assert "parts/001" in raised.value.message
+
+
+def test_verify_finds_a_changed_index(root: Path) -> None:
     path = root / "parts/001/attempt/chips.parquet"
     table = pq.read_table(path)
     where = table.schema.get_field_index("split")

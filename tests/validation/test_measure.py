@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from earthenware.chips import NODATA, Mask, SensorLayout
-from earthenware.sensors import SENSORS, WORLD_COVER_CLASSES
+from earthenware.sensors import SENSORS
 from earthenware.validation._examine import draw
-from earthenware.validation._measure import PLAUSIBLE, measure_bands, measure_chips, vegetation_means
+from earthenware.validation._measure import measure_bands, measure_chips, vegetation_means
 
 
 @st.composite
@@ -23,7 +23,9 @@ def blocks(draw_from: st.DrawFn):
         draw_from(st.integers(1, 6)),
         draw_from(st.integers(1, 6)),
     )
-    values = st.one_of(st.just(NODATA), st.integers(-32768, 32767), st.sampled_from(sorted(WORLD_COVER_CLASSES)))
+    values = st.one_of(
+        st.just(NODATA), st.integers(-32768, 32767), st.sampled_from(sorted(SENSORS["land-cover"].legend))
+    )
     pixels = draw_from(hnp.arrays(np.int16, shape, elements=values))
     mask = draw_from(hnp.arrays(np.uint8, (shape[0], *shape[2:]), elements=st.integers(0, 63)))
     return layout, pixels, mask
@@ -47,10 +49,11 @@ def test_bands_are_described_as_by_plain_statistics(block):
             assert found["maximum"][chip, band] == pytest.approx(measured.max(), rel=1e-5, abs=1e-4)
         else:
             assert np.isnan(found["minimum"][chip, band])
-        if layout.kind == "label":
-            outside = ~np.isin(measured, sorted(WORLD_COVER_CLASSES))
+        entry = SENSORS[layout.id]
+        if entry.legend:
+            outside = ~np.isin(measured, sorted(entry.legend))
         else:
-            low, high = PLAUSIBLE[layout.kind]
+            low, high = entry.bands[band].plausible or (-np.inf, np.inf)
             outside = (judged < low - 1e-3) | (judged > high + 1e-3)
         assert found["implausible"][chip, band] == np.count_nonzero(outside)
 

@@ -17,6 +17,7 @@ from earthenware.catalog import QuerySpec, query
 from earthenware.chips import column
 from earthenware.datacube import BuildSpec, build, merge
 from earthenware.errors import EarthenwareError
+from earthenware.products import read_verdict
 from earthenware.steps import Attempt, Result, Spec, run_step
 from earthenware.validation import ValidateSpec, gate, validate
 from tests.validation._stores import S2, Draft, draft
@@ -65,15 +66,16 @@ def test_the_page_shows_everything_and_fetches_nothing(tmp_path):
     assert len(text) < 200_000
     assert report.manifest.artifacts["page.html"].bytes == len(text.encode())
     page = Links(text)
-    assert page.fetched == ["data:,"]
+    assert page.fetched == []
+    assert "Content-Security-Policy\" content=\"default-src 'none'" in text  # not even an icon is asked for
     assert "@import" not in text
     assert "url(" not in text
     assert "<script" not in text
     shown = " ".join(page.text)
-    verdict = storage.read_json(str(tmp_path / "validation/verdict.json"))
-    assert verdict["failures"]
-    for failure in verdict["failures"]:
-        assert failure["sentence"] in shown
+    verdict = read_verdict(str(tmp_path / "validation"))
+    assert verdict.failures
+    for failure in verdict.failures:
+        assert failure.sentence in shown
     assert "The chips failed validation: 3 expectations not met" in shown
     assert "B8A" in shown
 
@@ -197,9 +199,9 @@ def test_baselines_come_from_the_scenes_and_rejects_from_the_build(tmp_path, mer
     if merged:
         chips = merge([chips], str(tmp_path / "merge")).output
     report = validate(ValidateSpec(reject_limit=0.1), chips, str(tmp_path / "validation"))
-    verdict = storage.read_json(str(tmp_path / "validation/verdict.json"))
-    assert [one["sentence"] for one in verdict["warnings"]] == [TOLD]
-    assert [one["sentence"] for one in verdict["failures"]] == [
+    verdict = read_verdict(str(tmp_path / "validation"))
+    assert [one.sentence for one in verdict.warnings] == [TOLD]
+    assert [one.sentence for one in verdict.failures] == [
         "The build left out 2 of 12 scenes (2 TRUNCATED_COG), more than 10%."
     ]
     assert report.manifest.details["failures"] == ["rejected_share"]
@@ -213,9 +215,9 @@ def test_without_the_scenes_the_sentence_does_without_the_baseline(tmp_path):
     chips = build_step(tmp_path / "build", scenes, made, rejects=0)
     storage.delete_prefix(scenes)
     validate(ValidateSpec(), chips, str(tmp_path / "validation"))
-    verdict = storage.read_json(str(tmp_path / "validation/verdict.json"))
-    assert verdict["passed"]
-    assert "sentinel-2-l2a-0-0 declares an offset of +1000 but 0.1 %" in verdict["warnings"][0]["sentence"]
+    verdict = read_verdict(str(tmp_path / "validation"))
+    assert verdict.passed
+    assert "sentinel-2-l2a-0-0 declares an offset of +1000 but 0.1 %" in verdict.warnings[0].sentence
 
 
 def test_real_places_pass_and_the_contradicting_one_is_told(realdata, tmp_path):
@@ -223,9 +225,9 @@ def test_real_places_pass_and_the_contradicting_one_is_told(realdata, tmp_path):
     scenes = query(QuerySpec(catalog=catalog), str(tmp_path / "query")).output
     chips = build(BuildSpec(workers=1), scenes, str(tmp_path / "build")).output
     gate(validate(ValidateSpec(), chips, str(tmp_path / "validation")).output)
-    verdict = storage.read_json(str(tmp_path / "validation/verdict.json"))
-    assert verdict["failures"] == []
-    told = {one["expectation"]: one["sentence"] for one in verdict["warnings"]}
+    verdict = read_verdict(str(tmp_path / "validation"))
+    assert verdict.failures == []
+    told = {one.expectation: one.sentence for one in verdict.warnings}
     # The item of Tanzania claims a baseline that its pixels contradict; Chile's and Brazil's are right.
     assert set(told) == {"offset_agrees_with_pixels"}
     assert told["offset_agrees_with_pixels"].startswith(

@@ -290,9 +290,18 @@ class ChipStore:
                 raise
             raise EarthenwareError("CHIPS_CORRUPT", f"Part '{where}' is damaged: {error.message}", _REMEDY) from error
         expected = self.document["parts"][part]["chips"]
-        names = index_schema(list(self.sensors)).names
-        if len(table) != expected or table.schema.names != names:
-            message = f"Part '{where}' is damaged: {INDEX_FILE} does not hold the {expected} chips that are stated."
+        schema = index_schema(list(self.sensors))
+        # In the order of the format, else a table of many parts could not be joined.
+        wrong = [
+            field
+            for field in schema
+            if field.name not in table.schema.names or table.schema.field(field.name).type != field.type
+        ]
+        if wrong or table.schema.names != schema.names:
+            what = f"no column '{wrong[0].name}' of {wrong[0].type}" if wrong else "other columns than the format names"
+            raise EarthenwareError("CHIPS_CORRUPT", f"Part '{where}' is damaged: {INDEX_FILE} has {what}.", _REMEDY)
+        if len(table) != expected:
+            message = f"Part '{where}' is damaged: {INDEX_FILE} holds {len(table)} chips, not the {expected} stated."
             raise EarthenwareError("CHIPS_CORRUPT", message, _REMEDY)
         return table.replace_schema_metadata(None)
 

@@ -102,6 +102,7 @@ _MEANINGS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "BAD_POINTER": "An artifact of a component is not a pointer to a step's output.",
         "BAD_SCENE": "A row of the table of scenes cannot be used.",
         "BAD_SCENES": "The table of scenes lacks a column, or names a scene twice.",
+        "BAD_VERDICT": "A validation's verdict is damaged or of another version.",
         "BANDS_DIFFER": "The chip store lacks a band that the model reads.",
         "CATALOG_ERROR": "The catalog answered with an error or with nonsense.",
         "CHECKPOINT_UNREADABLE": "A training checkpoint is damaged.",

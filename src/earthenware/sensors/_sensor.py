@@ -134,10 +134,23 @@ class OffsetCheck(Protocol):
         """Return the digital numbers that an item says must be subtracted."""
         ...
 
+    @property
+    def size(self) -> int:
+        """The offset that products may carry, in digital numbers."""
+        ...
+
     def decide(
-        self, declared: int, numbers: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None
+        self,
+        declared: int,
+        numbers: Mapping[str, npt.NDArray[Any]],
+        valid: npt.NDArray[np.bool_] | None,
+        *,
+        doubt: float = 1.0,
     ) -> OffsetDecision:
-        """Decide from raw numbers `[y, x]` of the bands, 0 meaning no data, and from which of them are valid."""
+        """Decide from raw numbers `[..., y, x]` of the bands, 0 meaning no data, and from which of them are valid.
+
+        ``doubt`` says how many times the usual evidence it takes to contradict what is declared.
+        """
         ...
 
 

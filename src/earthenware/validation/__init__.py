@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from earthenware.validation._names import EXPECTATIONS
+    from earthenware.validation._checks import EXPECTATIONS
     from earthenware.validation._spec import ValidateSpec
-    from earthenware.validation._validate import VERDICT, gate, validate
+    from earthenware.validation._validate import gate, validate
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
-__all__ = ["EXPECTATIONS", "VERDICT", "ValidateSpec", "gate", "validate"]
+__all__ = ["EXPECTATIONS", "ValidateSpec", "gate", "validate"]

@@ -10,9 +10,15 @@ import numpy as np
 
 from earthenware.chips import chip_digest, column
 from earthenware.errors import EarthenwareError
-from earthenware.sensors import OffsetEvidence
-from earthenware.validation._evidence import EvidenceGatherer
-from earthenware.validation._measure import measure_bands, measure_chips, vegetation_means
+from earthenware.sensors import SENSORS
+from earthenware.validation._measure import (
+    colour_bands,
+    measure_bands,
+    measure_chips,
+    plausible_range,
+    vegetation_means,
+)
+from earthenware.validation._offsets import Evidence, EvidenceGatherer, has_offsets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +26,7 @@ if TYPE_CHECKING:
 
     from earthenware.chips import ChipStore
 
-OPTICAL: Final = "sentinel-2-l2a"
-RADAR: Final = "sentinel-1-rtc"
-LAND_COVER: Final = "land-cover"
-
 _BLOCK: Final = 2**20  # pixels in memory at once, in each of some 14 bands: 30 MB, or 256 chips of 64 x 64
-
-Loaded = dict[str, tuple["NDArray[np.int16]", "NDArray[np.uint8]"]]
-"""Sensor -> stored pixels `[band, y, x]` and flags `[y, x]` of one chip, for the sensors that it has."""
 
 
 @dataclass
@@ -39,14 +38,14 @@ class Examination:
         images: Per chip and sensor: agreement of mask and pixels, and nodata fractions.
         bands: Per chip, sensor and band: valid pixels, sums, extremes, implausible pixels.
         vegetation: Per chip: red and near infrared over vegetation.
-        evidence: Scene -> what its stored optical pixels say about an offset.
+        evidence: (sensor, scene) -> what its stored pixels say about an offset.
     """
 
     digests: list[dict[str, Any]] = field(default_factory=list)
     images: list[dict[str, Any]] = field(default_factory=list)
     bands: list[dict[str, Any]] = field(default_factory=list)
     vegetation: list[dict[str, Any]] = field(default_factory=list)
-    evidence: dict[str, OffsetEvidence] = field(default_factory=dict)
+    evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
 
     @staticmethod
     def table(blocks: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -94,77 +93,87 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
     size = max(1, _BLOCK // store.chip_size**2)
     for start in range(0, len(chosen), size):
         block = chosen[start : start + size]
-        chips, problems = _load(store, block)
-        readable = np.array([chip is not None for chip in chips])
-        loaded = [chip for chip in chips if chip is not None]
+        problems: dict[int, str] = {}
+
+        def note(place: int, error: EarthenwareError, found: dict[int, str] = problems) -> None:
+            found[place] = error.message
+
+        arrays = store.read_batch(list(store.sensors), block, damaged=note)
+        readable = np.array([place not in problems for place in range(len(block))])
+        has = {sensor: store.present(sensor)[block] & readable for sensor in store.sensors}
+        computed = [
+            chip_digest(
+                {
+                    sensor: (pair.pixels[place], pair.mask[place])
+                    for sensor, pair in arrays.items()
+                    if has[sensor][place]
+                }
+            )
+            if readable[place]
+            else ""
+            for place in range(len(block))
+        ]
         result.digests.append(
             {
                 "chip_id": identifiers[block],
                 "readable": readable,
-                "problem": problems,
+                "problem": [problems.get(place, "") for place in range(len(block))],
                 "recorded": recorded[block],
-                "computed": ["" if chip is None else chip_digest(chip) for chip in chips],
+                "computed": computed,
             }
         )
-        _measure(result, gatherer, store, block[readable], loaded, identifiers, scenes)
+        for sensor in (sensor for sensor in store.sensors if has[sensor].any()):
+            chips = block[has[sensor]]
+            _measure(
+                result,
+                gatherer,
+                store,
+                sensor,
+                chips,
+                {name: (pair.pixels[has[sensor]], pair.mask[has[sensor]]) for name, pair in arrays.items()},
+                {"chip_id": identifiers[chips], "scene_id": scenes[chips]},
+            )
         progress(min(start + size, len(chosen)), len(chosen))
     gatherer.finish()
     result.evidence = gatherer.evidence
     return result
 
 
-def _load(store: ChipStore, block: NDArray[np.int64]) -> tuple[list[Loaded | None], list[str]]:
-    """Return the chips of a block, None for one that cannot be read, and what is wrong with each."""
-    problems = [""] * len(block)
-
-    def note(row: int, error: EarthenwareError) -> None:
-        problems[row] = error.message
-
-    read = store.read_batch(list(store.sensors), block, damaged=note)
-    chips: list[Loaded | None] = []
-    for row, number in enumerate(block):
-        has = {sensor: arrays for sensor, arrays in read.items() if store.present(sensor)[number]}
-        chips.append(
-            None if problems[row] else {sensor: (pixels[row], mask[row]) for sensor, (pixels, mask) in has.items()}
-        )
-    return chips, problems
-
-
 def _measure(
     result: Examination,
     gatherer: EvidenceGatherer,
     store: ChipStore,
-    numbers: NDArray[np.int64],
-    loaded: Sequence[Loaded],
-    identifiers: NDArray[Any],
-    scenes: NDArray[Any],
+    sensor: str,
+    chips: NDArray[np.int64],
+    arrays: dict[str, tuple[NDArray[np.int16], NDArray[np.uint8]]],
+    identity: dict[str, NDArray[Any]],
 ) -> None:
-    for sensor, layout in store.sensors.items():
-        has = [position for position, chip in enumerate(loaded) if sensor in chip]
-        if not has:
-            continue
-        pixels = np.stack([loaded[position][sensor][0] for position in has])
-        mask = np.stack([loaded[position][sensor][1] for position in has])
-        chips = numbers[has]
-        names: dict[str, Any] = {
-            "chip_id": identifiers[chips],
-            "scene_id": scenes[chips],
-            "sensor": sensor,
-            "kind": layout.kind,
+    """Measure the chips that have a sensor; ``arrays`` holds the pixels and masks of every sensor of these chips."""
+    layout, (pixels, mask) = store.sensors[sensor], arrays[sensor]
+    names: dict[str, Any] = {**identity, "sensor": sensor, "kind": layout.kind}
+
+    def stated(name: str) -> NDArray[Any]:
+        return np.asarray(store.index[column(sensor, name)].fill_null(0).to_numpy()[chips])
+
+    nodata = stated("nodata_fraction")
+    result.images.append({**names, **measure_chips(layout, pixels, mask), "stated_nodata_fraction": nodata})
+    low, high = plausible_range(layout)
+    repeated = {key: np.repeat(np.broadcast_to(value, len(chips)), len(layout.bands)) for key, value in names.items()}
+    own = {"band": np.array(layout.bands), "low": low, "high": high}
+    result.bands.append(
+        {
+            **repeated,
+            **{key: np.tile(value, len(chips)) for key, value in own.items()},
+            "unit": SENSORS[sensor].unit if sensor in SENSORS else "",
+            **{key: value.ravel() for key, value in measure_bands(layout, pixels, mask).items()},
         }
-        stated = store.index[column(sensor, "nodata_fraction")].to_numpy(zero_copy_only=False)[chips]
-        result.images.append({**names, **measure_chips(layout, pixels, mask), "stated_nodata_fraction": stated})
-        repeated = {
-            key: np.repeat(np.broadcast_to(value, len(chips)), len(layout.bands)) for key, value in names.items()
-        }
-        bands = {key: value.ravel() for key, value in measure_bands(layout, pixels, mask).items()}
-        result.bands.append({**repeated, "band": np.tile(np.array(layout.bands), len(chips)), **bands})
-        if sensor == OPTICAL:
-            offsets = store.index[column(sensor, "offset_applied")].fill_null(0).to_numpy()[chips].astype(np.int32)
-            gatherer.add(scenes[chips], offsets, pixels, mask, layout.bands)
-            if LAND_COVER in store.sensors:
-                labelled = [position for position, chip in enumerate(has) if LAND_COVER in loaded[chip]]
-                classes = [loaded[has[position]][LAND_COVER][0][0] for position in labelled]
-                if labelled:
-                    means = vegetation_means(layout, pixels[labelled], mask[labelled], np.stack(classes))
-                    result.vegetation.append({"scene_id": scenes[chips[labelled]], **means})
+    )
+    if has_offsets(sensor):
+        gatherer.add(
+            sensor, identity["scene_id"], stated("offset_applied").astype(np.int32), pixels, mask, layout.bands
+        )
+    labels = [name for name in store.sensors if name in SENSORS and SENSORS[name].legend]
+    if labels and colour_bands(layout):
+        # A chip without labels holds nodata there, under which nothing grows.
+        means = vegetation_means(layout, pixels, mask, arrays[labels[0]][0][:, 0])
+        result.vegetation.append({"sensor": sensor, "scene_id": identity["scene_id"], **means})

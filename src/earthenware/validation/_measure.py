@@ -11,27 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from earthenware.chips import Mask
-from earthenware.sensors import WORLD_COVER_CLASSES
+from earthenware.sensors import SENSORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from earthenware.chips import SensorLayout
 
-PLAUSIBLE: Final[dict[str, tuple[float, float]]] = {
-    # Reflectance * 10000: a removed offset leaves down to -1000, and clouds and glint reach above 1.
-    "optical": (-2000.0, 20000.0),
-    # Gamma0 in dB: the noise floor of Sentinel-1 is near -30 (darker only by processing), corner reflectors reach 30.
-    "radar": (-60.0, 30.0),
-    # Metres above the geoid: the shores of the Dead Sea lie at -430, the deepest open pits below; Everest at 8849.
-    "elevation": (-500.0, 9000.0),
-}
-"""Kind of sensor -> smallest and largest plausible value, in the units that chips decode to."""
-
-VEGETATION: Final = (10, 20, 30, 40, 90, 95)
-"""WorldCover codes under which near infrared should be brighter than red."""
-
-_BRIGHT_BLUE: Final = 2000
+_VEGETATION: Final = (10, 20, 30, 40, 90, 95)  # WorldCover codes under which near infrared is brighter than red
+_BRIGHT_BLUE: Final = 2000  # reflectance * 10000
 _EDGE: Final = np.int16(32767)
 
 
@@ -72,6 +60,14 @@ def measure_bands(layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray
     }
 
 
+def plausible_range(layout: SensorLayout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the smallest and the largest plausible value of each band, in physical units; infinite where unknown."""
+    entry = SENSORS.get(layout.id)
+    stated = {} if entry is None else {band.name: band.plausible for band in entry.bands}
+    limits = np.array([stated.get(band) or (-np.inf, np.inf) for band in layout.bands])
+    return limits[:, 0], limits[:, 1]
+
+
 def _implausible(
     layout: SensorLayout,
     pixels: NDArray[np.int16],
@@ -80,20 +76,19 @@ def _implausible(
     maximum: NDArray[np.float64],
 ) -> NDArray[np.int64]:
     counts = np.zeros(pixels.shape[:2], dtype=np.int64)
-    if layout.kind == "label":
+    legend = SENSORS[layout.id].legend if layout.id in SENSORS else {}
+    if legend:
         known = np.zeros(2**16, dtype=bool)
-        known[[*WORLD_COVER_CLASSES, layout.nodata]] = True  # negative codes count from the end, as in the view below
+        known[[*legend, layout.nodata]] = True  # negative codes count from the end, as in the view below
         counts += np.count_nonzero(~known[pixels.view(np.uint16)], axis=(2, 3))
         return counts
-    if layout.kind not in PLAUSIBLE:
-        return counts
-    low, high = PLAUSIBLE[layout.kind]
+    low, high = plausible_range(layout)
     with np.errstate(invalid="ignore"):
         suspects = (minimum < low) | (maximum > high)
     for chip, band in np.argwhere(suspects):
         stored = pixels[chip, band].astype(np.float64)
         physical = stored * layout.scale + layout.offset
-        outside = (stored != layout.nodata) & ((physical < low) | (physical > high))
+        outside = (stored != layout.nodata) & ((physical < low[band]) | (physical > high[band]))
         outside &= (mask[chip] & (Mask.CLOUD | Mask.SATURATED)) == 0
         counts[chip, band] = np.count_nonzero(outside)
     return counts
@@ -121,6 +116,18 @@ def measure_chips(layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray
     }
 
 
+def colour_bands(layout: SensorLayout) -> dict[str, int]:
+    """Return where a sensor's blue, red and near infrared bands stand; empty where it lacks one of them."""
+    entry = SENSORS.get(layout.id)
+    if entry is None or entry.kind != "optical":
+        return {}
+    named = {band.common_name: layout.bands.index(band.name) for band in entry.bands if band.name in layout.bands}
+    # The wide band where an instrument has both.
+    named["near_infrared"] = named.get("nir", named.get("nir08", -1))
+    found = {colour: named.get(colour, -1) for colour in ("blue", "red", "near_infrared")}
+    return found if min(found.values()) >= 0 else {}
+
+
 def vegetation_means(
     layout: SensorLayout,
     pixels: NDArray[np.int16],
@@ -130,7 +137,7 @@ def vegetation_means(
     """Sum red and near infrared over clear vegetation.
 
     Args:
-        layout: An optical sensor with bands B02, B04 and B08.
+        layout: A sensor that has :func:`colour_bands`.
         pixels: Stored values, `[chip, band, y, x]`.
         mask: The sensor's flags, `[chip, y, x]`.
         land_cover: Stored WorldCover codes, `[chip, y, x]`.
@@ -138,11 +145,11 @@ def vegetation_means(
     Returns:
         Arrays `[chip]`: ``vegetation`` (pixels), ``red`` and ``near_infrared`` (sums of physical values over them).
     """
-    blue, red, near_infrared = (pixels[:, layout.bands.index(band)] for band in ("B02", "B04", "B08"))
+    blue, red, near_infrared = (pixels[:, place] for place in colour_bands(layout).values())
     clear = (mask & (Mask.NODATA | Mask.CLOUD | Mask.SHADOW | Mask.SNOW | Mask.WATER | Mask.SATURATED)) == 0
     # No plant is as bright in blue as snow, cloud and haze that the flags missed.
     clear &= blue < _BRIGHT_BLUE
-    chosen = clear & np.isin(land_cover, VEGETATION) & (red != layout.nodata) & (near_infrared != layout.nodata)
+    chosen = clear & np.isin(land_cover, _VEGETATION) & (red != layout.nodata) & (near_infrared != layout.nodata)
     count = np.count_nonzero(chosen, axis=(1, 2))
 
     def total(band: NDArray[np.int16]) -> NDArray[Any]:

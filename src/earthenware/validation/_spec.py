@@ -8,7 +8,6 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from earthenware.steps import CommaList, Spec
-from earthenware.validation._names import EXPECTATIONS
 
 
 class ValidateSpec(Spec):
@@ -35,7 +34,7 @@ class ValidateSpec(Spec):
     # Sentinel-1A, the first of the satellites, was launched on 2014-04-03.
     earliest: str = Field("2014-04-03", description="Earliest plausible acquisition (ISO 8601, UTC)")
     latest: str = Field("", description="Latest plausible acquisition (ISO 8601, UTC; empty = now)")
-    max_sensor_gap: float = Field(30.0, gt=0, description="Longest time between radar and optical acquisition (days)")
+    max_sensor_gap: float = Field(30.0, gt=0, description="Longest time from a chip to a sensor paired in time (days)")
     max_implausible: float = Field(
         0.001, ge=0, le=1, description="Largest share of a band's pixels outside its plausible range (fraction)"
     )
@@ -45,9 +44,9 @@ class ValidateSpec(Spec):
         le=1,
         description="Largest difference between a nodata fraction of the index and the pixels' (fraction)",
     )
-    # Processing baseline 04.00 stores DN = reflectance * 10000 + 1000, so that no valid pixel falls far below 1000.
+    # Sentinel-2's baseline 04.00 stores DN = reflectance * 10000 + 1000: no valid pixel falls far below 1000.
     offset_dark_dn: float = Field(
-        1000.0, gt=0, description="Dark level at and above which Sentinel-2 pixels may carry the offset (DN)"
+        1000.0, gt=0, description="Dark level at and above which pixels may carry an offset (DN)"
     )
     max_offset_scenes: float = Field(
         0.05, ge=0, le=1, description="Largest share of scenes whose pixels still carry a removed offset (fraction)"
@@ -72,9 +71,12 @@ class ValidateSpec(Spec):
     @field_validator("fail", "warn")
     @classmethod
     def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = sorted(set(names) - set(EXPECTATIONS))
-        if unknown:
-            raise ValueError(f"no expectation is called {', '.join(unknown)}; known: {', '.join(EXPECTATIONS)}")
+        if names:
+            from earthenware.validation._checks import EXPECTATIONS
+
+            unknown = sorted(set(names) - set(EXPECTATIONS))
+            if unknown:
+                raise ValueError(f"no expectation is called {', '.join(unknown)}; known: {', '.join(EXPECTATIONS)}")
         return names
 
     @model_validator(mode="after")

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step, sha256_json
-from earthenware.validation._names import EXPECTATIONS
+from earthenware.products import put_verdict, read_verdict
+from earthenware.steps import Attempt, Result, StepReport, lineage, run_step, sha256_json
 from earthenware.validation._spec import ValidateSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from earthenware.chips import ChipStore
-    from earthenware.steps import Manifest
-    from earthenware.validation._check import Check, Severity
-    from earthenware.validation._verdict import Verdict
+    from earthenware.products import Verdict
 
-VERDICT: Final = "verdict.json"
-_ALGORITHM_VERSION: Final = 1
+ALGORITHM_VERSION: Final = 2
+"""Raised when results change; 2: each band by its own sensor's range, offsets by their sensor's own evidence."""
 
 
 def validate(spec: ValidateSpec, chips: str, output: str) -> StepReport:
     """Validate a chip store and publish the verdict, whichever way it falls.
 
-    The output holds ``verdict.json`` (``passed``, ``failures``, ``warnings``, ``statistics``), ``page.html`` for people
-    and Great Expectations' own ``data_docs/``. Bad chips are no error of this step: :func:`gate` fails on them.
+    The output holds the verdict (:class:`earthenware.products.Verdict`), ``page.html`` for people and Great
+    Expectations' own ``data_docs/``. Bad chips are no error of this step: :func:`gate` fails on them.
 
     Args:
         spec: Limits and severities.
@@ -47,7 +44,7 @@ def validate(spec: ValidateSpec, chips: str, output: str) -> StepReport:
     def body(attempt: Attempt) -> Result:
         return _body(attempt, spec, store)
 
-    return run_step("validate", _ALGORITHM_VERSION, spec=spec, inputs={"chips": source}, output=output, body=body)
+    return run_step("validate", ALGORITHM_VERSION, spec=spec, inputs={"chips": source}, output=output, body=body)
 
 
 def gate(validation: str) -> None:
@@ -60,16 +57,11 @@ def gate(validation: str) -> None:
         EarthenwareError: ``VALIDATION_FAILED``, naming the expectations that were not met; ``NOT_FINISHED`` when there
             is no finished validation there.
     """
-    manifest = read_manifest(validation)
-    if manifest.step != "validate":
-        message = f"'{storage.redact(validation)}' is the output of '{manifest.step}', not of a validation."
-        raise EarthenwareError("NOT_A_VALIDATION", message, "Give the output of 'earthenware validate'.")
-    verdict = storage.read_json(storage.join(validation, VERDICT))
-    if verdict["passed"]:
+    verdict = read_verdict(validation)
+    if verdict.passed:
         return
-    failures = verdict["failures"]
-    told = "; ".join(f"{failure['expectation']} ({failure['sentence'].rstrip('.')})" for failure in failures[:3])
-    rest = f"; and {', '.join(failure['expectation'] for failure in failures[3:])}" if failures[3:] else ""
+    told = "; ".join(f"{one.expectation} ({one.sentence.rstrip('.')})" for one in verdict.failures[:3])
+    rest = f"; and {', '.join(one.expectation for one in verdict.failures[3:])}" if verdict.failures[3:] else ""
     page = storage.redact(storage.join(validation, "page.html"))
     raise EarthenwareError(
         "VALIDATION_FAILED",
@@ -79,35 +71,32 @@ def gate(validation: str) -> None:
 
 
 def _body(attempt: Attempt, spec: ValidateSpec, store: ChipStore) -> Result:
-    from earthenware.validation._page import render_page
-    from earthenware.validation._suites import run_suites
-    from earthenware.validation._verdict import judge
+    from earthenware.validation._check import run_suites
+    from earthenware.validation._checks import checks
+    from earthenware.validation._verdict import judge, render_page
 
-    manifest = attempt.input("chips")
-    tables, examined = _tables(attempt, spec, store, manifest)
+    tables, examined = _tables(attempt, spec, store)
     attempt.log("running the expectations")
     docs = attempt.scratch / "data_docs"
-    outcomes = run_suites(_checks(spec, store.gsd), tables, docs)
-    verdict = judge(outcomes, tables, examined)
+    verdict = judge(run_suites(checks(spec, store.gsd), tables, docs), tables, examined)
     for warning in verdict.warnings:
-        attempt.warn(warning["expectation"].upper(), warning["sentence"])
+        attempt.warn(warning.expectation.upper(), warning.sentence)
     for failure in verdict.failures:
-        attempt.warn(failure["expectation"].upper(), f"not met: {failure['sentence']}")
-    document = verdict.to_json()
-    attempt.put_json(VERDICT, document)
+        attempt.warn(failure.expectation.upper(), f"not met: {failure.sentence}")
+    put_verdict(attempt, verdict)
     attempt.put("page.html", render_page(verdict, storage.redact(store.uri)).encode())
     if docs.is_dir():
         storage.delete_prefix(attempt.uri("data_docs"))  # a killed attempt may have left pages that no index lists
         storage.upload_tree(docs, attempt.uri("data_docs"))
         attempt.put_file("data_docs/index.html", docs / "index.html")
-    return _result(verdict, examined, sha256_json(document))
+    return _result(verdict)
 
 
-def _result(verdict: Verdict, examined: int, content: str) -> Result:
+def _result(verdict: Verdict) -> Result:
     return Result(
         counts={
-            "chips": int(verdict.statistics["chips"]),
-            "chips_examined": examined,
+            "chips": verdict.statistics.chips,
+            "chips_examined": verdict.statistics.chips_examined,
             "expectations_met": len(verdict.met),
             "expectations_failed": len(verdict.failures),
             "expectations_warned": len(verdict.warnings),
@@ -115,45 +104,28 @@ def _result(verdict: Verdict, examined: int, content: str) -> Result:
         metrics={"passed": float(verdict.passed)},
         details={
             "passed": verdict.passed,
-            "failures": [one["expectation"] for one in verdict.failures],
-            "warnings": [one["expectation"] for one in verdict.warnings],
+            "failures": [one.expectation for one in verdict.failures],
+            "warnings": [one.expectation for one in verdict.warnings],
             "page": "page.html",
             "data_docs": "data_docs/index.html",
         },
         # Run times and random ids of the Data Docs are no part of the result.
-        content=content,
+        content=sha256_json(verdict.model_dump(mode="json")),
     )
 
 
-def _checks(spec: ValidateSpec, gsd: float) -> list[Check]:
-    from earthenware.validation._index_checks import index_checks
-    from earthenware.validation._offset_checks import offset_checks
-    from earthenware.validation._pixel_checks import pixel_checks
-    from earthenware.validation._store_checks import store_checks
-
-    severities: dict[str, Severity] = {
-        **EXPECTATIONS,
-        **dict.fromkeys(spec.fail, "fail"),
-        **dict.fromkeys(spec.warn, "warn"),
-    }
-    checks = [*index_checks(spec, gsd), *pixel_checks(spec), *offset_checks(spec), *store_checks(spec)]
-    return [dataclasses.replace(check, severity=severities[check.name]) for check in checks]
-
-
-def _tables(
-    attempt: Attempt, spec: ValidateSpec, store: ChipStore, manifest: Manifest | None
-) -> tuple[dict[str, pd.DataFrame], int]:
+def _tables(attempt: Attempt, spec: ValidateSpec, store: ChipStore) -> tuple[dict[str, pd.DataFrame], int]:
     """Return every table that can be made of the store, and the number of chips whose pixels were read."""
     import pandas as pd
 
     from earthenware.validation._examine import draw, examine
-    from earthenware.validation._index_tables import index_tables
-    from earthenware.validation._pixel_tables import pixel_tables
-    from earthenware.validation._store_checks import statistics_table
-    from earthenware.validation._upstream import builds, records_table
+    from earthenware.validation._index import index_tables
+    from earthenware.validation._offsets import add_revisions, offset_table
+    from earthenware.validation._pixels import pixel_tables
+    from earthenware.validation._store import records_table, statistics_table
 
     tables: dict[str, pd.DataFrame] = {}
-    origins = builds(manifest)
+    manifest = attempt.input("chips")
     if manifest is not None and "scenes" in manifest.counts:
         tables["records"] = records_table(manifest)
     try:
@@ -168,21 +140,13 @@ def _tables(
     if not len(index):
         return tables, 0
     tables["statistics"] = statistics_table(store.statistics)
-    tables |= index_tables(index, store.sensors, store.chip_size)
+    tables |= index_tables(index, list(store.sensors), store.chip_size)
     chosen = draw(index["scene_id"].to_numpy(zero_copy_only=False).astype(str), spec.max_chips, spec.seed)
     examination = examine(store, chosen, lambda done, total: attempt.progress(done, total, "chips"))
-    tables |= pixel_tables(examination, tables["chips"])
-    if "offsets" in tables:
-        _judge_offsets(tables["offsets"], spec, origins)
+    tables |= pixel_tables(examination)
+    offsets = offset_table(examination.evidence, tables["chips"], list(store.sensors), spec)
+    if len(offsets):
+        behind = lineage(store.uri) if manifest is not None else {}
+        add_revisions(offsets, [record.uri for one in behind.values() for record in one.inputs.get("scenes", ())])
+        tables["offsets"] = offsets
     return tables, len(chosen)
-
-
-def _judge_offsets(offsets: pd.DataFrame, spec: ValidateSpec, origins: list[Manifest]) -> None:
-    from earthenware.validation._examine import OPTICAL
-    from earthenware.validation._offset_checks import add_offset_verdicts
-    from earthenware.validation._upstream import baselines
-
-    add_offset_verdicts(offsets, spec)
-    told = offsets[~(offsets["agrees"] & offsets["removed"])]
-    found = baselines(origins, set(told["scene_id"]), OPTICAL)
-    offsets["baseline"] = offsets["scene_id"].map(found).fillna("")

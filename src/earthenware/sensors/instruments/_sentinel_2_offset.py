@@ -103,12 +103,13 @@ def offset_evidence(dn: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bo
     )
 
 
-def decide_offset(declared: int, evidence: OffsetEvidence) -> OffsetDecision:
+def decide_offset(declared: int, evidence: OffsetEvidence, doubt: float = 1.0) -> OffsetDecision:
     """Decide which offset to subtract: the declared one, unless the pixels rule it out.
 
     Args:
         declared: Digital numbers to subtract after the item's metadata (``declared_offset``).
         evidence: What the pixels say (``offset_evidence``).
+        doubt: How many times the usual evidence it takes to contradict the declaration.
 
     Returns:
         The decision; with fewer than 200 valid pixels the declaration stands.
@@ -123,20 +124,20 @@ def decide_offset(declared: int, evidence: OffsetEvidence) -> OffsetDecision:
             else "no offset is declared"
         )
         return OffsetDecision(0, 0, False, suspected, reason)
-    against = _contradiction(evidence, declared)
+    against = _contradiction(evidence, declared, doubt)
     if against:
         return OffsetDecision(0, declared, True, False, f"{against}: the numbers carry no offset")
     return OffsetDecision(declared, declared, False, False, f"the pixels do not contradict the declared {declared}")
 
 
-def _contradiction(evidence: OffsetEvidence, declared: int) -> str:
+def _contradiction(evidence: OffsetEvidence, declared: int, doubt: float) -> str:
     for band, share in evidence.below_floor.items():
-        if share >= _CLEAR_SHARE[band]:
+        if share >= doubt * _CLEAR_SHARE[band]:
             return (
                 f"{share:.0%} of the valid pixels have DN below {_FLOOR} in {band}, a reflectance under "
                 f"{(_FLOOR - declared) / 10000:.2f} once {declared} is subtracted"
             )
-    if evidence.dry_land >= _DRY_LAND_PIXELS and evidence.dry_land_below >= _DRY_LAND_SHARE:
+    if evidence.dry_land >= doubt * _DRY_LAND_PIXELS and evidence.dry_land_below >= doubt * _DRY_LAND_SHARE:
         return f"{evidence.dry_land_below:.0%} of the dry sunlit land has negative blue once {declared} is subtracted"
     return ""
 
@@ -153,15 +154,21 @@ class BoaOffset:
     """How Sentinel-2's offset is found out."""
 
     bands = EVIDENCE_BANDS
+    size = BOA_OFFSET
 
     def declared(self, item: Item, rule: OffsetRule) -> int:
         """Return the digital numbers that an item says must be subtracted: 0 or 1000."""
         return offset_declaration(item, rule).offset
 
     def decide(
-        self, declared: int, numbers: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None
+        self,
+        declared: int,
+        numbers: Mapping[str, npt.NDArray[Any]],
+        valid: npt.NDArray[np.bool_] | None,
+        *,
+        doubt: float = 1.0,
     ) -> OffsetDecision:
-        """Decide from raw numbers `[y, x]` of the bands, 0 meaning no data, and from which of them are valid."""
+        """Decide from raw numbers `[..., y, x]` of the bands, 0 meaning no data, and from which of them are valid."""
         evidence = offset_evidence(numbers, valid)
         seen = [evidence.darkest[band] for band in ("B02", "B03", "B04") if band in evidence.darkest]
-        return replace(decide_offset(declared, evidence), dark_dn=min(seen) if seen else None)
+        return replace(decide_offset(declared, evidence, doubt), dark_dn=min(seen) if seen else None)

@@ -1,22 +1,19 @@
-"""What is expected of the store as a whole: readable, whole, and built from most of what was asked for."""
+"""The store as a whole: readable, whole, and built from most of what was asked for."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from earthenware.validation._check import Check, examples_of, naming
+from earthenware.validation._check import BETWEEN, IN_SET, PAIR, Check, examples_of, naming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
+    from earthenware.steps import Manifest
     from earthenware.validation._spec import ValidateSpec
-
-_BETWEEN: Final = "ExpectColumnValuesToBeBetween"
-_IN_SET: Final = "ExpectColumnValuesToBeInSet"
-_PAIR: Final = "ExpectColumnPairValuesToBeEqual"
 
 
 def statistics_table(statistics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
@@ -32,13 +29,25 @@ def statistics_table(statistics: Mapping[str, Mapping[str, Mapping[str, Any]]]) 
     return pd.DataFrame(rows, columns=["sensor", "band", "mean", "std", "count", "usable"])
 
 
+def records_table(manifest: Manifest) -> pd.DataFrame:
+    """Return one row: how many scenes a build or merge was asked for, and how many were rejected and why."""
+    import pandas as pd
+
+    records, rejected = manifest.counts["scenes"], sum(manifest.rejects.values())
+    reasons = ", ".join(
+        f"{count:,} {reason}" for reason, count in sorted(manifest.rejects.items(), key=lambda one: -one[1])
+    )
+    row = {"records": records, "rejected": rejected, "share": rejected / max(1, records), "reasons": reasons}
+    return pd.DataFrame([row])
+
+
 def store_checks(spec: ValidateSpec) -> list[Check]:
     """Return the expectations about the store as a whole."""
     return [
         Check(
             "store_not_empty",
             "store",
-            _BETWEEN,
+            BETWEEN,
             {"column": "stated", "min_value": 1},
             "The store holds chips",
             lambda _: "The store holds no chips.",
@@ -46,7 +55,7 @@ def store_checks(spec: ValidateSpec) -> list[Check]:
         Check(
             "store_counts",
             "store",
-            _PAIR,
+            PAIR,
             {"column_A": "stated", "column_B": "indexed"},
             "The index holds as many chips as the store states",
             lambda finding: (
@@ -57,7 +66,7 @@ def store_checks(spec: ValidateSpec) -> list[Check]:
         Check(
             "chips_readable",
             "digests",
-            _IN_SET,
+            IN_SET,
             {"column": "readable", "value_set": [True]},
             "Every chip that was drawn can be read",
             naming("drawn chips", "cannot be read", "{chip_id} ({problem})"),
@@ -65,7 +74,7 @@ def store_checks(spec: ValidateSpec) -> list[Check]:
         Check(
             "digests_match",
             "intact",
-            _PAIR,
+            PAIR,
             {"column_A": "recorded", "column_B": "computed"},
             "Pixels and masks have the digest that the index records",
             naming("drawn chips", "do not have the digest that the index records", "{chip_id}"),
@@ -73,7 +82,7 @@ def store_checks(spec: ValidateSpec) -> list[Check]:
         Check(
             "statistics_usable",
             "statistics",
-            _IN_SET,
+            IN_SET,
             {"column": "usable", "value_set": [True]},
             "Each band has a mean and a standard deviation above 0 over the train split",
             naming(
@@ -85,7 +94,7 @@ def store_checks(spec: ValidateSpec) -> list[Check]:
         Check(
             "rejected_share",
             "records",
-            _BETWEEN,
+            BETWEEN,
             {"column": "share", "max_value": spec.reject_limit},
             f"The build left out at most {spec.reject_limit:.0%} of its scenes",
             lambda finding: (

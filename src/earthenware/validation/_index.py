@@ -1,19 +1,96 @@
-"""What is expected of the chip index."""
+"""The chip index: identities, splits, times and sensors, as tables and as what is expected of them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from earthenware.validation._check import Check, Finding, count_of, examples_of, naming
-from earthenware.validation._index_tables import SPLITS
+import numpy as np
+
+from earthenware.chips import column, index_schema
+from earthenware.sensors import SENSORS
+from earthenware.validation._check import BETWEEN, IN_SET, Check, Finding, count_of, examples_of, naming
+from earthenware.validation._location import add_location, location_checks
 from earthenware.validation._spec import ValidateSpec, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-_BETWEEN: Final = "ExpectColumnValuesToBeBetween"
-_IN_SET: Final = "ExpectColumnValuesToBeInSet"
+    import pandas as pd
+    import pyarrow as pa
+
+SPLITS: Final = ("train", "validation", "test")
+
+
+def index_tables(index: pa.Table, sensors: Sequence[str], chip_size: int) -> dict[str, pd.DataFrame]:
+    """Turn a chip index into the tables that its expectations look at.
+
+    Args:
+        index: The index of a chip store.
+        sensors: The store's sensors.
+        chip_size: Side of a chip in pixels.
+
+    Returns:
+        Tables by name: ``chips``, ``gaps``, ``sites``, ``splits``, ``sensors``, ``observations``, ``fractions``.
+    """
+    import pandas as pd
+
+    chips = index.drop_columns([name for name in index.column_names if name.endswith("_hrefs")]).to_pandas()
+    # A chip may lack labels; all else that is no sensor's own is required.
+    required = [name for name in index_schema(()).names if not name.startswith("land_cover")]
+    gaps = pd.DataFrame({"column": required, "missing": [int(chips[name].isna().sum()) for name in required]})
+    for name in chips.columns[[isinstance(kind, pd.DatetimeTZDtype) for kind in chips.dtypes]]:
+        # Great Expectations compares naive times.
+        chips[name] = chips[name].dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]")
+    add_location(chips, chip_size)
+    by_site = chips.groupby("site")["split"]
+    sites = by_site.agg(splits="nunique", names=lambda values: ", ".join(sorted(set(values.dropna()))))
+    counts = chips["split"].value_counts()
+    fractions = [name for name in chips.columns if name.endswith("_fraction")]
+    return {
+        "chips": chips,
+        "gaps": gaps,
+        "sites": sites.reset_index(),
+        "splits": pd.DataFrame({split: [int(counts.get(split, 0))] for split in SPLITS}),
+        "sensors": _sensors(chips, sensors),
+        "observations": _observations(chips, sensors),
+        "fractions": chips.melt("chip_id", fractions, "column", "fraction").dropna(subset="fraction"),
+    }
+
+
+def _sensors(chips: pd.DataFrame, sensors: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    found = [int(chips[column(sensor, "present")].fillna(False).sum()) for sensor in sensors]
+    share = [count / max(1, len(chips)) for count in found]
+    return pd.DataFrame({"sensor": list(sensors), "chips": found, "share": share})
+
+
+def _observations(chips: pd.DataFrame, sensors: Sequence[str]) -> pd.DataFrame:
+    """Return one row per chip and sensor that it has: when the sensor looked, and how far from the chip's own time."""
+    import pandas as pd
+
+    frames = []
+    for sensor in sensors:
+        has = chips[column(sensor, "present")].fillna(False).astype(bool)
+        times = chips.loc[has, column(sensor, "datetime")]
+        gap = (times - chips.loc[has, "datetime"]).abs().dt.total_seconds() / 86400
+        frames.append(
+            pd.DataFrame(
+                {
+                    "chip_id": chips.loc[has, "chip_id"],
+                    "sensor": sensor,
+                    "datetime": times,
+                    # Terrain and maps have no date of their own that should be near.
+                    "gap_days": gap if _is_timed(sensor) else np.nan,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _is_timed(sensor: str) -> bool:
+    return sensor in SENSORS and SENSORS[sensor].window_days is not None
 
 
 def index_checks(spec: ValidateSpec, gsd: float) -> list[Check]:
@@ -23,27 +100,17 @@ def index_checks(spec: ValidateSpec, gsd: float) -> list[Check]:
         spec: The limits.
         gsd: The store's ground sampling distance (m).
     """
-    return [*_identity(), *_splits(spec), *_places(spec, gsd), *_times(spec), *_sensors(spec)]
+    return [*_identity(), *_splits(spec), *location_checks(spec, gsd), *_times(spec), *_presence(spec)]
 
 
 def _identity() -> list[Check]:
     return [
         Check(
-            "index_schema",
-            "columns",
-            "ExpectColumnPairValuesToBeEqual",
-            {"column_A": "found", "column_B": "expected"},
-            "The index has every column that the chip store's format asks for, each of its type",
-            naming(
-                "columns", "of the index are missing or of another type", "{column} (is {found}, must be {expected})"
-            ),
-        ),
-        Check(
             "required_values",
             "gaps",
-            _BETWEEN,
+            BETWEEN,
             {"column": "missing", "max_value": 0},
-            "Every chip has an id, a scene, a place, a split, a time, a position, an outline, a grid and a digest",
+            "Every chip has an id, a scene, a site, a split, a time, a position, an outline, a grid and a digest",
             naming("required columns", "have gaps", "{column} (empty for {missing} chips)"),
         ),
         Check(
@@ -79,39 +146,28 @@ def _splits(spec: ValidateSpec) -> list[Check]:
         Check(
             "split_known",
             "chips",
-            _IN_SET,
+            IN_SET,
             {"column": "split", "value_set": list(SPLITS)},
             f"Each chip belongs to one of the splits {', '.join(SPLITS)}",
             naming("chips", "belong to an unknown split", "{chip_id} ('{split}')"),
         ),
         Check(
-            "place_in_one_split",
-            "places",
-            _BETWEEN,
+            "site_in_one_split",
+            "sites",
+            BETWEEN,
             {"column": "splits", "max_value": 1},
-            "All chips of a place are in the same split",
-            naming("places", "leak between splits, so that scores would be too good", "{site} (in {names})"),
-        ),
-        Check(
-            "splits_do_not_overlap",
-            "chips",
-            _BETWEEN,
-            {"column": "other_split_overlap", "max_value": spec.max_split_overlap},
-            f"No chip shares more than {spec.max_split_overlap:.0%} of its ground with a chip of another split",
-            naming(
-                "chips",
-                "lie on the ground of a chip of another split",
-                "{chip_id} of {split} ({other_split_overlap:.0%} covered by {other_split_chip})",
-            ),
+            "All chips of a site are in the same split",
+            naming("sites", "leak between splits, so that scores would be too good", "{site} (in {names})"),
         ),
         *(
             Check(
                 f"{split}_chips",
                 "splits",
-                _BETWEEN,
+                BETWEEN,
                 {"column": split, "min_value": minimum[split]},
                 f"The {split} split has at least {minimum[split]} chips",
                 _too_few(split, minimum[split]),
+                severity="fail" if split == "train" else "warn",
             )
             for split in SPLITS
         ),
@@ -125,65 +181,6 @@ def _too_few(split: str, minimum: int) -> Callable[[Finding], str]:
     return explain
 
 
-def _places(spec: ValidateSpec, gsd: float) -> list[Check]:
-    return [
-        Check(
-            "longitude_range",
-            "chips",
-            _BETWEEN,
-            {"column": "lon", "min_value": -180, "max_value": 180},
-            "Longitudes lie between -180 and 180 degrees",
-            naming("chips", "have a longitude outside -180 to 180 degrees", "{chip_id} ({lon:.6g})"),
-        ),
-        Check(
-            "latitude_range",
-            "chips",
-            _BETWEEN,
-            {"column": "lat", "min_value": -90, "max_value": 90},
-            "Latitudes lie between -90 and 90 degrees",
-            naming("chips", "have a latitude outside -90 to 90 degrees", "{chip_id} ({lat:.6g})"),
-        ),
-        Check(
-            "geometry_valid",
-            "chips",
-            _IN_SET,
-            {"column": "geometry_valid", "value_set": [True]},
-            "Each chip's outline is a valid polygon in degrees on the globe",
-            naming("chips", "have an outline that is no valid polygon in degrees", "{chip_id}"),
-        ),
-        Check(
-            "position_in_geometry",
-            "chips",
-            _IN_SET,
-            {"column": "position_in_geometry", "value_set": [True]},
-            "Each chip's longitude and latitude lie inside its outline",
-            naming("chips", "have a longitude and latitude outside their outline", "{chip_id} ({lon:.4f}, {lat:.4f})"),
-        ),
-        Check(
-            "position_matches_grid",
-            "chips",
-            _BETWEEN,
-            {"column": "off_grid_m", "max_value": spec.position_tolerance},
-            f"Each chip's longitude and latitude are within {spec.position_tolerance:g} m of where its grid puts it",
-            naming(
-                "chips",
-                "lie elsewhere than their CRS and transform say, as with a wrong CRS",
-                "{chip_id} ({off_grid_m:,.0f} m off in {crs})",
-            ),
-        ),
-        Check(
-            "gsd_matches_store",
-            "chips",
-            _BETWEEN,
-            {"column": "gsd", "min_value": gsd * 0.999, "max_value": gsd * 1.001},
-            f"Each chip's ground sampling distance is the store's {gsd:g} m",
-            naming(
-                "chips", f"have another ground sampling distance than the store's {gsd:g} m", "{chip_id} ({gsd:g} m)"
-            ),
-        ),
-    ]
-
-
 def _times(spec: ValidateSpec) -> list[Check]:
     earliest = moment(spec.earliest).replace(tzinfo=None)
     latest = (moment(spec.latest) if spec.latest else datetime.now(UTC)).replace(tzinfo=None)
@@ -194,7 +191,7 @@ def _times(spec: ValidateSpec) -> list[Check]:
         Check(
             "datetime_range",
             "chips",
-            _BETWEEN,
+            BETWEEN,
             limits,
             f"Acquisition times lie between {span}",
             naming("chips", breach, "{chip_id} ({datetime:%Y-%m-%d})"),
@@ -202,33 +199,34 @@ def _times(spec: ValidateSpec) -> list[Check]:
         Check(
             "sensor_datetime_range",
             "observations",
-            _BETWEEN,
+            BETWEEN,
             # A terrain model is dated by the first of its acquisitions, years before any of the satellites.
             {**limits, "min_value": datetime(2000, 1, 1)},
             f"Each sensor's own times lie between 2000-01-01 and {span.split(' and ')[1]}",
             naming("observations", "have an implausible time", "{sensor} of {chip_id} ({datetime:%Y-%m-%d})"),
         ),
         Check(
-            "radar_near_optical",
+            "sensor_near_base",
             "observations",
-            _BETWEEN,
+            BETWEEN,
             {"column": "gap_days", "max_value": spec.max_sensor_gap},
-            f"Radar and optical acquisitions of a chip are at most {spec.max_sensor_gap:g} days apart",
+            f"Sensors that are paired in time are at most {spec.max_sensor_gap:g} days from their chip's time",
             naming(
                 "observations",
                 f"are more than {spec.max_sensor_gap:g} days from their chip's time",
                 "{sensor} of {chip_id} ({gap_days:.1f} days)",
             ),
+            severity="warn",
         ),
     ]
 
 
-def _sensors(spec: ValidateSpec) -> list[Check]:
+def _presence(spec: ValidateSpec) -> list[Check]:
     return [
         Check(
             "fraction_range",
             "fractions",
-            _BETWEEN,
+            BETWEEN,
             {"column": "fraction", "min_value": 0, "max_value": 1},
             "Cloud, nodata and land-cover fractions lie between 0 and 1",
             naming("fractions", "lie outside 0 to 1", "{column} of {chip_id} ({fraction:g})"),
@@ -236,7 +234,7 @@ def _sensors(spec: ValidateSpec) -> list[Check]:
         Check(
             "sensor_present",
             "sensors",
-            _BETWEEN,
+            BETWEEN,
             {"column": "chips", "min_value": 1},
             "Each sensor of the store is present in some chip",
             lambda finding: f"No chip has pixels of {examples_of(finding.rows, '{sensor}', 10)}.",
@@ -244,11 +242,12 @@ def _sensors(spec: ValidateSpec) -> list[Check]:
         Check(
             "sensor_share",
             "sensors",
-            _BETWEEN,
+            BETWEEN,
             {"column": "share", "min_value": spec.min_sensor_share},
             f"Each sensor is present in at least {spec.min_sensor_share:.0%} of the chips",
             naming(
                 "sensors", f"are in fewer than {spec.min_sensor_share:.0%} of the chips", "{sensor} (in {share:.1%})"
             ),
+            severity="warn",
         ),
     ]
