@@ -40,8 +40,8 @@ def report(
         queries: Chips whose nearest neighbours are shown.
         seed: Seed of the choice of places and chips.
     """
-    from earthenware.evaluation import ReportSpec
-    from earthenware.evaluation import report as run
+    from earthenware.report import ReportSpec
+    from earthenware.report import report as run
     from earthenware.steps import component
 
     with component("report", root, package_version) as task:

@@ -13,9 +13,10 @@ from PIL import Image
 
 from earthenware import storage
 from earthenware.chips import ChipStore, column
-from earthenware.embeddings import EMBEDDINGS_FILE, EmbedSpec, Product, embed, hilbert_order, product_schema
+from earthenware.embeddings import EmbedSpec, embed, hilbert_order
 from earthenware.errors import EarthenwareError
 from earthenware.inference import embed_chips, load_package
+from earthenware.products import EMBEDDINGS_FILE, EmbeddingProduct, product_schema
 
 
 def table_of(report) -> pa.Table:
@@ -134,7 +135,7 @@ def test_a_killed_export_resumes_and_gives_the_same_bytes(inputs, product, tmp_p
     with pytest.raises(Killed):
         embed(EmbedSpec(part_chips=10), inputs.chips, inputs.model, output)
     with pytest.raises(EarthenwareError):
-        Product.open(output)  # nothing of it counts yet
+        EmbeddingProduct.open(output)  # nothing of it counts yet
     calls.clear()
     after = 99
     report = embed(EmbedSpec(part_chips=10), inputs.chips, inputs.model, output)
@@ -174,7 +175,7 @@ def test_an_input_that_is_no_model_is_named(inputs, tmp_path):
 def test_a_product_in_an_object_store_is_the_same(inputs, product, bucket):
     report = embed(EmbedSpec(part_chips=10), inputs.chips, inputs.model, f"{bucket}/run/embed")
     assert report.manifest.digest == product.manifest.digest
-    here, there = Product.open(product.output), Product.open(report.output)
+    here, there = EmbeddingProduct.open(product.output), EmbeddingProduct.open(report.output)
     np.testing.assert_array_equal(here.embeddings, there.embeddings)
     links = storage.read_json(storage.join(report.output, "collection.json"))["links"]
     assert next(link["href"] for link in links if link["rel"] == "emb:source-data").startswith("/")

@@ -17,7 +17,8 @@ from PIL import Image
 
 from earthenware.catalog import QuerySpec, query
 from earthenware.datacube import BuildSpec, build
-from earthenware.embeddings import EMBEDDINGS_FILE, EmbedSpec, embed, search
+from earthenware.embeddings import EmbedSpec, embed, search
+from earthenware.products import EMBEDDINGS_FILE
 from tests.tiny_chips import train_tiny
 
 

@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from earthenware.embeddings import EMBEDDINGS_FILE, Product, search
+from earthenware.embeddings import search
 from earthenware.embeddings._search import great_circle_km
 from earthenware.errors import EarthenwareError
+from earthenware.products import EMBEDDINGS_FILE, EmbeddingProduct
 
 
-def brute_force(product: Product, row: int, allowed: np.ndarray) -> list[tuple[str, float]]:
+def brute_force(product: EmbeddingProduct, row: int, allowed: np.ndarray) -> list[tuple[str, float]]:
     vectors = product.embeddings.astype(np.float64)
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     distances = 1 - units @ units[row]
@@ -23,7 +24,7 @@ def brute_force(product: Product, row: int, allowed: np.ndarray) -> list[tuple[s
 
 @pytest.mark.parametrize("other_places", [False, True])
 def test_search_is_exact(product, other_places):
-    opened = Product.open(product.output)
+    opened = EmbeddingProduct.open(product.output)
     sites = opened.column("site")
     for row in range(0, len(opened), 5):
         found = search(opened, chip_id=opened.column("id")[row], k=7, other_places=other_places)
@@ -36,8 +37,8 @@ def test_search_is_exact(product, other_places):
 
 
 def test_search_finds_chips_of_the_same_kind(product):
-    covers = [(int(name[4:6]) + int(name[16:19])) % 3 for name in Product.open(product.output).column("id")]
-    opened = Product.open(product.output)
+    covers = [(int(name[4:6]) + int(name[16:19])) % 3 for name in EmbeddingProduct.open(product.output).column("id")]
+    opened = EmbeddingProduct.open(product.output)
     hits = 0
     for row in range(len(opened)):
         best = search(opened, chip_id=opened.column("id")[row], k=1, other_places=True).neighbours[0]
@@ -46,7 +47,7 @@ def test_search_finds_chips_of_the_same_kind(product):
 
 
 def test_search_by_position_takes_the_chip_there(product):
-    opened = Product.open(product.output)
+    opened = EmbeddingProduct.open(product.output)
     row = opened.table.slice(11, 1).to_pylist()[0]
     inside = (row["lon"] + 0.0012, row["lat"] - 0.0008)
     found = search(product.output, lonlat=inside, k=3)
@@ -68,7 +69,7 @@ def test_of_several_dates_the_newest_is_taken(product, tmp_path):
 
 
 def test_fewer_neighbours_where_there_are_no_more(product):
-    opened = Product.open(product.output)
+    opened = EmbeddingProduct.open(product.output)
     name = opened.column("id")[0]
     assert len(search(opened, chip_id=name, k=1000).neighbours) == len(opened) - 1
     others = int((opened.column("site") != opened.column("site")[0]).sum())

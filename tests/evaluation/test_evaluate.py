@@ -38,10 +38,12 @@ def test_errors_are_those_of_hidden_valid_pixels_of_held_out_places(chain):
     assert found["overall"]["mean"] == pytest.approx(np.mean(target[hidden] ** 2), rel=1e-5)
     smooth = np.stack([bilinear_inpainting(np.nan_to_num(t), v) for t, v in zip(target, made.visible, strict=True)])
     assert found["overall"]["bilinear"] == pytest.approx(np.mean((target - smooth)[hidden] ** 2), rel=1e-5)
+    by_name = {group["name"]: group for group in found["groups"]}
+    assert list(by_name) == [group.name for group in package.info.reads.groups]
     for group in package.info.reads.groups:
         bands = list(group.bands)
         errors = (target - filled)[:, bands][hidden[:, bands]] ** 2
-        assert found["groups"][group.name]["model"] == pytest.approx(errors.mean(), rel=1e-5)
+        assert by_name[group.name]["model"] == pytest.approx(errors.mean(), rel=1e-5)
     assert not (hidden & np.isnan(made.original)).any()
 
 
@@ -51,8 +53,8 @@ def test_probes_compare_three_sets_of_features_on_other_places(chain):
     assert {(row["probe"], row["features"]) for row in probes["results"]} == {
         (probe, features) for probe in ("linear", "knn") for features in ("trained", "untrained", "band_statistics")
     }
-    assert (probes["train"]["places"], probes["held_out"]["places"]) == (8, 4)
-    assert probes["few_places"]
+    assert (probes["train"]["sites"], probes["held_out"]["sites"]) == (8, 4)
+    assert probes["few_sites"]
     for row in probes["results"]:
         assert row["interval"]["value"] == row["balanced_accuracy"]
         assert row["interval"]["low"] <= row["balanced_accuracy"] <= row["interval"]["high"]
@@ -62,15 +64,13 @@ def test_probes_compare_three_sets_of_features_on_other_places(chain):
 
 
 def test_the_untrained_encoder_is_the_architecture_with_other_weights(chain):
-    from earthenware.evaluation._features import untrained
-
     package = load_package(f"{chain.model}/model")
-    first, again, other = (untrained(package, seed).model.state_dict() for seed in (1, 1, 2))
+    first, again, other = (package.untrained(seed).model.state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
     assert {n: w.shape for n, w in first.items()} == {n: w.shape for n, w in package.model.state_dict().items()}
     # The small model was drawn with seed 0 and never trained: the baseline is the model itself.
-    own = untrained(package, 0).model.state_dict()
+    own = package.untrained(0).model.state_dict()
     assert all(torch.equal(own[name], weight) for name, weight in package.model.state_dict().items())
     rows = {(r["probe"], r["features"]): r["accuracy"] for r in metrics_of(chain.evaluation)["probes"]["results"]}
     assert rows["knn", "trained"] == rows["knn", "untrained"]
@@ -89,7 +89,7 @@ def test_pictures_show_chips_of_different_places(chain):
     assert len({row["site"] for row in rows}) == len(rows) == 3
     for row in rows:
         picture = Image.open(io.BytesIO((Path(chain.evaluation.output) / row["path"]).read_bytes()))
-        assert picture.size == (3 * (3 * 32 + 2 * 2), 3 * (3 * 32 + 2 * 2))
+        assert picture.size == (3 * 32 + 2 * 2, 3 * 32 + 2 * 2)
     page = (Path(chain.evaluation.output) / "page.html").read_text()
     assert "Evaluation" in page
     assert "https://" not in page
@@ -115,7 +115,7 @@ def test_what_cannot_be_measured_is_said(tmp_path, fields, reason, held_out):
 
 
 def test_classes_that_training_lacks_are_left_out():
-    from earthenware.evaluation._probe import run_probes, why_not
+    from earthenware.evaluation._probes import run_probes, why_not
     from earthenware.evaluation._sample import LabelledChips
 
     random = np.random.default_rng(0)
@@ -124,8 +124,8 @@ def test_classes_that_training_lacks_are_left_out():
     held_out = LabelledChips(np.arange(40), np.tile([10, 20, 30, 30], 10), places)
     features = {"trained": (random.random((40, 4)), random.random((40, 4)))}
     result = run_probes(train, held_out, features, k=3, resamples=100, seed=0)
-    assert (result["left_out"], result["held_out"]["chips"]) == (20, 20)
-    assert result["chance"] == 0.5
+    assert (result.left_out, result.held_out.chips) == (20, 20)
+    assert result.chance == 0.5
     one_class = replace(train, labels=np.full(40, 10))
     assert why_not(one_class, held_out) == "the labelled chips of the train split hold one class only"
     assert "no class of the validation split" in (why_not(train, replace(held_out, labels=np.full(40, 95))) or "")
@@ -179,7 +179,7 @@ def test_results_go_to_the_run_of_the_model(chain, tmp_path):
         logged.metrics["evaluate/reconstruction_error_model"] == report.manifest.metrics["reconstruction_error_model"]
     )
     assert logged.tags["evaluate.digest"] == read_manifest(report.output).digest
-    assert [f.path for f in run.client.list_artifacts(run.run_id, "pictures")] == ["pictures/reconstruction-00.png"]
+    assert [f.path for f in run.client.list_artifacts(run.run_id, "pictures")] == ["pictures/reconstruction-00.jpg"]
 
 
 def test_inputs_of_another_kind_are_named(chain, tmp_path):

@@ -53,7 +53,6 @@ def test_every_kind_of_collapse_raises_the_alarm(name, reason):
         features[3, 3] = np.nan
     result = collapse_diagnostics(features)
     assert result.alarm
-    assert result.to_json()["alarm"] is True
     assert any(reason in r for r in result.reasons)
 
 

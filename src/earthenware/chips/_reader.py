@@ -191,6 +191,13 @@ class ChipStore:
             self._load()
         return self._presence[sensor]
 
+    def cloud_fraction(self) -> NDArray[np.float64]:
+        """Return the largest cloud fraction over each chip's optical sensors, 0 to 1, [chip]; NaN where unknown."""
+        names = [column(name, "cloud_fraction") for name, layout in self.sensors.items() if layout.kind == "optical"]
+        known = [self.index[name].to_numpy(zero_copy_only=False) for name in names if name in self.index.schema.names]
+        fractions = [np.full(len(self), np.nan), *(np.asarray(one, np.float64) for one in known)]
+        return np.asarray(np.fmax.reduce(fractions))
+
     def verify(self) -> Iterator[str]:
         """Read everything and yield one sentence per defect; nothing comes when the store is whole."""
         total: list[str] = []

@@ -15,8 +15,10 @@ def find_product(uri: str) -> str:
     Raises:
         EarthenwareError: ``NO_PRODUCT``.
     """
+    from earthenware.products import EMBEDDINGS_FILE
+
     normal = storage.normalise(uri)
-    if storage.exists(storage.join(normal, "embeddings.parquet")):
+    if storage.exists(storage.join(normal, EMBEDDINGS_FILE)):
         return normal
     product = newest(uri, "embed")
     if product is None:

@@ -1,4 +1,4 @@
-"""Embedding products: export, format and search.
+"""Embedding products: export and search.
 
 A product is one GeoParquet file, ``embeddings.parquet``, with one row per chip in Hilbert order, and the STAC documents
 that describe it: ``collection.json``, ``item.json`` (both with the ``emb`` extension) and ``model.json`` (MLM).
@@ -13,22 +13,9 @@ from earthenware.lazy import lazy_exports
 if TYPE_CHECKING:
     from earthenware.embeddings._embed import embed
     from earthenware.embeddings._hilbert import hilbert_index, hilbert_order
-    from earthenware.embeddings._product import Product
-    from earthenware.embeddings._schema import EMBEDDINGS_FILE, product_schema
     from earthenware.embeddings._search import Match, SearchResult, search
     from earthenware.embeddings._spec import EmbedSpec
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
-__all__ = [
-    "EMBEDDINGS_FILE",
-    "EmbedSpec",
-    "Match",
-    "Product",
-    "SearchResult",
-    "embed",
-    "hilbert_index",
-    "hilbert_order",
-    "product_schema",
-    "search",
-]
+__all__ = ["EmbedSpec", "Match", "SearchResult", "embed", "hilbert_index", "hilbert_order", "search"]

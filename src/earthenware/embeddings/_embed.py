@@ -15,11 +15,10 @@ from earthenware.chips import ChipStore
 from earthenware.embeddings import _stac
 from earthenware.embeddings._hilbert import hilbert_order
 from earthenware.embeddings._mlm import model_item
-from earthenware.embeddings._rows import product_rows
-from earthenware.embeddings._schema import EMBEDDINGS_FILE, product_schema
 from earthenware.embeddings._spec import EmbedSpec
-from earthenware.embeddings._write import write_product
+from earthenware.embeddings._write import product_rows, write_product
 from earthenware.errors import EarthenwareError
+from earthenware.products import EMBEDDINGS_FILE, product_schema
 from earthenware.steps import Attempt, Reject, Result, StepReport, read_manifest, run_step
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware import storage
-from earthenware.embeddings._product import Product
 from earthenware.errors import EarthenwareError
 from earthenware.metrics import nearest_neighbours
+from earthenware.products import EmbeddingProduct
 
 EARTH_RADIUS_KM = 6371.0088
 """Mean radius of the Earth (IUGG)."""
@@ -86,7 +86,7 @@ class SearchResult:
 
 
 def search(
-    product: str | Product,
+    product: str | EmbeddingProduct,
     *,
     chip_id: str | None = None,
     lonlat: tuple[float, float] | None = None,
@@ -108,13 +108,13 @@ def search(
     Raises:
         EarthenwareError: ``BAD_QUERY`` when not exactly one of ``chip_id`` and ``lonlat`` is given or a value is out
             of range, ``UNKNOWN_CHIP``, ``OUTSIDE_PRODUCT`` when no chip lies at ``lonlat``, or what
-            :meth:`Product.open` raises.
+            :meth:`EmbeddingProduct.open` raises.
     """
     if (chip_id is None) == (lonlat is None):
         raise EarthenwareError("BAD_QUERY", "Give either a chip id or a longitude and latitude to search from.")
     if k < 1:
         raise EarthenwareError("BAD_QUERY", f"k must be at least 1, got {k}.")
-    opened = product if isinstance(product, Product) else Product.open(product)
+    opened = product if isinstance(product, EmbeddingProduct) else EmbeddingProduct.open(product)
     distance_km = None
     if chip_id is not None:
         row = _row_of(opened, chip_id)
@@ -135,7 +135,7 @@ def search(
     return SearchResult(matches[0], tuple(matches[1:]), distance_km, len(opened))
 
 
-def _row_of(product: Product, chip_id: str) -> int:
+def _row_of(product: EmbeddingProduct, chip_id: str) -> int:
     ids = product.column("id")
     rows = np.flatnonzero(ids == chip_id)
     if len(rows):
@@ -155,7 +155,7 @@ def _shared_start(one: str, other: str) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _row_at(product: Product, lonlat: tuple[float, float]) -> tuple[int, float]:
+def _row_at(product: EmbeddingProduct, lonlat: tuple[float, float]) -> tuple[int, float]:
     lon, lat = lonlat
     if not (math.isfinite(lon) and math.isfinite(lat) and -180 <= lon <= 180 and -90 <= lat <= 90):
         message = f"({lon}, {lat}) is no position: longitude runs from -180 to 180 and latitude from -90 to 90."
@@ -193,7 +193,7 @@ def great_circle_km(lon: float, lat: float, lons: NDArray[Any], lats: NDArray[An
     return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(half, 0.0, 1.0))))
 
 
-def _matches(product: Product, rows: list[tuple[int, float]]) -> list[Match]:
+def _matches(product: EmbeddingProduct, rows: list[tuple[int, float]]) -> list[Match]:
     plain = ["id", "lon", "lat", "datetime", "site", "split", "scene_id", "valid_fraction"]
     names = [*plain, *(["thumbnail"] if "thumbnail" in product.table.schema.names else [])]
     records = product.table.select(names).take([row for row, _ in rows]).to_pylist()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from earthenware import __version__, storage
-from earthenware.embeddings._schema import EMBEDDINGS_FILE
+from earthenware.products import EMBEDDINGS_FILE
 
 if TYPE_CHECKING:
     from earthenware.models import Description

@@ -1,15 +1,88 @@
-"""The final file: parts joined in their order, in row groups of one size."""
+"""From chips and their vectors to the product's file: rows, joined in their order, in row groups of one size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earthenware.embeddings._schema import geo_metadata
+import numpy as np
+from numpy.typing import NDArray
+
+from earthenware.chips import ChipStore, column
+from earthenware.pages import chip_thumbnail
+from earthenware.products import geo_metadata, product_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from earthenware.inference import ChipEmbeddings
+
+
+def product_rows(
+    store: ChipStore,
+    indices: NDArray[np.int64],
+    encoded: ChipEmbeddings,
+    *,
+    sensors: Sequence[str],
+    model_digest: str,
+    thumbnail_size: int | None,
+) -> pa.Table:
+    """Return the product's rows of some chips.
+
+    Args:
+        store: The chips.
+        indices: Chip numbers `[chip]`, in the order of ``encoded``.
+        encoded: What the model says of them.
+        sensors: Ids of the sensors that the model reads.
+        model_digest: Digest of the model.
+        thumbnail_size: Longest edge of a thumbnail in pixels; None for no thumbnails.
+    """
+    import pyarrow as pa
+    import shapely
+
+    index = store.index.take(pa.array(indices))
+    dimensions = encoded.embeddings.shape[1]
+    schema = product_schema(dimensions, thumbnails=thumbnail_size is not None)
+    bounds = shapely.bounds(shapely.from_wkb(index["geometry"].to_numpy(zero_copy_only=False)))
+    edges = ("xmin", "ymin", "xmax", "ymax")
+    box = pa.StructArray.from_arrays(
+        [pa.array(bounds[:, i].astype(np.float64)) for i in range(4)], fields=list(schema.field("bbox").type)
+    )
+    assert [field.name for field in box.type] == list(edges)
+    present = {sensor: index[column(sensor, "present")].to_pylist() for sensor in sensors}
+    items = {sensor: index[column(sensor, "items")].to_pylist() for sensor in sensors}
+    rows = range(len(indices))
+    columns: dict[str, Any] = {
+        "id": index["chip_id"],
+        "geometry": index["geometry"],
+        "bbox": box,
+        "source_items": [[i for s in sensors if present[s][row] for i in items[s][row] or []] for row in rows],
+        "sensors": [[s for s in sensors if present[s][row]] for row in rows],
+        "cloud_fraction": _known(store.cloud_fraction()[indices]),
+        "valid_fraction": _known(encoded.valid_fraction),
+        "reconstruction_loss": _known(encoded.reconstruction_loss),
+        "embedding": pa.FixedSizeListArray.from_arrays(
+            pa.array(np.ascontiguousarray(encoded.embeddings, np.float32).ravel()),
+            type=schema.field("embedding").type,
+        ),
+        "model_digest": [model_digest] * len(index),
+    }
+    if thumbnail_size is not None:
+        columns["thumbnail"] = [chip_thumbnail(store, int(i), thumbnail_size) for i in indices]
+    for name in ("lon", "lat", "datetime", "gsd", "site", "split", "scene_id", "crs"):
+        columns[name] = index[name]
+    arrays = []
+    for field in schema:
+        values = columns[field.name]
+        if isinstance(values, pa.ChunkedArray):
+            values = values.combine_chunks()
+        arrays.append(values if isinstance(values, pa.Array) else pa.array(values, field.type))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _known(values: NDArray[np.floating[Any]]) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def write_product(

@@ -1,4 +1,4 @@
-"""Evaluation: reconstruction, land-cover probes and collapse, each beside what takes no training; and the report."""
+"""Evaluation: reconstruction, land-cover probes and collapse, each beside what takes no training."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from earthenware.evaluation._evaluate import evaluate
-    from earthenware.evaluation._report import report
-    from earthenware.evaluation._spec import EvaluateSpec, ReportSpec
+    from earthenware.evaluation._spec import EvaluateSpec
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
-__all__ = ["EvaluateSpec", "ReportSpec", "evaluate", "report"]
+__all__ = ["EvaluateSpec", "evaluate"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,29 +12,29 @@ from numpy.typing import NDArray
 from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
-from earthenware.evaluation._features import encoder_features, statistics_features, untrained
-from earthenware.evaluation._page import evaluation_page
-from earthenware.evaluation._probe import run_probes, why_not
+from earthenware.evaluation._probes import run_probes, statistics_features, why_not
 from earthenware.evaluation._reconstruct import Reconstruction, measure_reconstruction
-from earthenware.evaluation._record import record_manifest, record_results
 from earthenware.evaluation._sample import HELD_OUT, draw, held_out_chips, labelled_chips
 from earthenware.evaluation._spec import EvaluateSpec
 from earthenware.metrics import collapse_diagnostics
-from earthenware.pages import encode_png
-from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
+from earthenware.pages import Findings, encode_jpeg, render
+from earthenware.products import METRICS_FILE, CollapseResult, Evaluation, Features, PictureRecord, ProbeResult
+from earthenware.steps import Attempt, Manifest, Result, StepReport, run_step
 
 if TYPE_CHECKING:
     from earthenware.inference import Package
+    from earthenware.tracking import Run
 
-ALGORITHM_VERSION = 1
-METRICS_FILE = "metrics.json"
-PICTURE_SCALE = 3
-"""Pixels of a picture per pixel of a chip."""
+ALGORITHM_VERSION = 2
 COLLAPSE_CHIPS = 1000
+QUALITY = 92
+"""JPEG quality of the pictures: their hatching and single pixels survive it, at less than half the bytes of a PNG."""
+SHOWN = 3
+"""Pictures on the step's own page."""
 
 
 def evaluate(spec: EvaluateSpec, chips: str, model: str, output: str) -> StepReport:
-    """Measure a pretrained model on places that it was not trained on.
+    """Measure a pretrained model on sites that it was not trained on.
 
     Args:
         spec: How.
@@ -41,93 +43,111 @@ def evaluate(spec: EvaluateSpec, chips: str, model: str, output: str) -> StepRep
         output: Prefix that gets ``metrics.json``, ``page.html`` and ``pictures/``.
 
     Returns:
-        The report. Where something cannot be measured (no labels, one class, no held-out place), ``metrics.json`` and
-        a warning say so, and the step goes on.
+        The report. Where something cannot be measured (an encoder that fills in nothing, no labels, one class, no
+        held-out site), ``metrics.json`` and a warning say so, and the step goes on.
 
     Raises:
         EarthenwareError: ``NO_CHIPS`` for an empty store, ``NO_MODEL``, or what the store or the model raises.
     """
+    trained: list[Manifest] = []
+
+    def body(attempt: Attempt) -> Result:
+        trained.append(_trained(attempt, model))
+        return _Evaluation(spec, chips, model, trained[0], attempt).run()
+
     report = run_step(
         "evaluate",
         ALGORITHM_VERSION,
         spec=spec,
         inputs={"chips": chips, "model": model},
         output=output,
-        body=lambda attempt: _Evaluation(spec, chips, model, attempt).run(),
+        body=body,
     )
-    record_manifest(report, read_manifest(model))
+    for manifest in trained:  # none where the step was done before
+        with _tolerant(lambda _: None):
+            run = _run_of(manifest)
+            if run is not None:
+                run.log_manifest(report.manifest)
     return report
+
+
+def _trained(attempt: Attempt, model: str) -> Manifest:
+    manifest = attempt.input("model")
+    if manifest is None or not (manifest.details.get("model") or {}).get("package"):
+        message = f"'{storage.redact(model)}' holds no trained model."
+        raise EarthenwareError("NO_MODEL", message, "Give the output of 'earthenware train'.")
+    return manifest
 
 
 class _Evaluation:
     """One attempt at an evaluation."""
 
-    def __init__(self, spec: EvaluateSpec, chips: str, model: str, attempt: Attempt) -> None:
+    def __init__(self, spec: EvaluateSpec, chips: str, model: str, trained: Manifest, attempt: Attempt) -> None:
         from earthenware.inference import load_package
 
         self.spec = spec
         self.attempt = attempt
+        self.trained = trained
         self.store = ChipStore.open(chips)
         if not len(self.store):
             message = f"The chip store '{storage.redact(self.store.uri)}' has no chips to evaluate on."
             raise EarthenwareError("NO_CHIPS", message, "Build chips of more scenes.")
-        details = read_manifest(model).details.get("model") or {}
-        if not details.get("package"):
-            message = f"'{storage.redact(model)}' holds no trained model."
-            raise EarthenwareError("NO_MODEL", message, "Give the output of 'earthenware train'.")
-        self.package: Package = load_package(storage.join(storage.normalise(model), details["package"]))
+        package = trained.details["model"]["package"]
+        self.package: Package = load_package(storage.join(storage.normalise(model), package))
 
     def run(self) -> Result:
-        reconstruction, drawn, split = self._reconstruction()
+        reconstruction, drawn = self._reconstruction()
         probes, embeddings = self._probes(drawn)
-        collapse = collapse_diagnostics(embeddings).to_json() if len(embeddings) > 1 else None
-        if collapse is not None and collapse["alarm"]:
-            self.attempt.warn("COLLAPSE", f"the embeddings have collapsed: {'; '.join(collapse['reasons'])}")
-        pictures, files = self._pictures(reconstruction)
-        found = {
-            "reconstruction": {
-                "split": split,
-                "held_out": split == HELD_OUT,
-                "units": "mean squared error of hidden pixels, in units of each band's variance over training pixels",
-                "levels_known": self.package.levels_known,
-                **reconstruction.to_json(),
-            },
-            "probes": probes,
-            "collapse": collapse,
-            "pictures": pictures,
-        }
-        metrics = flatten(found)
-        self.attempt.put_json(METRICS_FILE, found)
+        collapse = CollapseResult.of(collapse_diagnostics(embeddings)) if len(embeddings) > 1 else None
+        if collapse is not None and collapse.alarm:
+            self.attempt.warn("COLLAPSE", f"the embeddings have collapsed: {'; '.join(collapse.reasons)}")
+        pictures = self._pictures(reconstruction) if reconstruction is not None else {}
+        found = Evaluation(
+            reconstruction=reconstruction.result if reconstruction is not None else None,
+            probes=probes,
+            collapse=collapse,
+            pictures=tuple(record for record, _ in pictures.values()),
+        )
+        files = {path: data for path, (_, data) in pictures.items()}
+        self.attempt.put_json(METRICS_FILE, found.model_dump(mode="json"))
         for path, data in files.items():
             self.attempt.put(path, data)
-        page = evaluation_page(found, files).encode()
+        shown = list(pictures.values())[:SHOWN]
+        page = render(__package__, "evaluation.html", title="Evaluation", found=Findings(found), panels=shown).encode()
         self.attempt.put("page.html", page)
-        record_results(self.attempt, metrics, {**files, "evaluation.html": page})
-        counts = {"chips_reconstructed": reconstruction.chips, "pictures": len(pictures)}
-        if probes["available"]:
-            counts |= {"chips_probed": probes["held_out"]["chips"], "places_probed": probes["held_out"]["places"]}
-        return Result(counts=counts, metrics=metrics, details={"alarm": bool(collapse and collapse["alarm"])})
+        metrics = found.figures()
+        self._record(metrics, {**files, "evaluation.html": page})
+        counts = {"pictures": len(pictures)}
+        if found.reconstruction is not None:
+            counts["chips_reconstructed"] = found.reconstruction.chips
+        if probes.available:
+            counts |= {"chips_probed": probes.held_out.chips, "sites_probed": probes.held_out.sites}
+        return Result(counts=counts, metrics=metrics, details={"alarm": collapse is not None and collapse.alarm})
 
-    def _reconstruction(self) -> tuple[Reconstruction, NDArray[np.int64], str]:
+    def _reconstruction(self) -> tuple[Reconstruction | None, NDArray[np.int64]]:
         held_out, split = held_out_chips(self.store)
         if split != HELD_OUT:
-            self.attempt.warn("NOTHING_HELD_OUT", "no chip is in the validation split: errors are of training places")
+            self.attempt.warn("NOTHING_HELD_OUT", "no chip is in the validation split: errors are of training sites")
         drawn = draw(held_out, self.spec.reconstruction_chips, self.spec.seed)
+        if not self.package.can_reconstruct:
+            self.attempt.warn("NO_RECONSTRUCTION", "this encoder does not fill in what is hidden: there are no errors")
+            return None, drawn
         self.attempt.log(f"reconstructing {len(drawn)} chips")
         result = measure_reconstruction(
             self.store,
             self.package,
             drawn,
+            split=split,
             shown=self._shown(drawn),
             seed=self.spec.seed,
             batch_size=self.spec.batch_size,
             device=self.spec.device,
             progress=lambda done, total: self.attempt.progress(done, total, "chips"),
         )
-        return result, drawn, split
+        return result, drawn
 
     def _shown(self, drawn: NDArray[np.int64]) -> list[int]:
-        """Choose chips to show: of as many places as can be, in each the one with most of every sensor's pixels."""
+        """Choose chips to show: of as many sites as can be, in each the one with most of every sensor's pixels."""
         index = self.store.index
         sites = np.asarray(index["site"].to_numpy(zero_copy_only=False))[drawn].astype(str)
         missing = np.zeros(len(drawn))
@@ -146,7 +166,7 @@ class _Evaluation:
         chosen = np.lexsort((random.random(len(drawn)), rank))[: self.spec.pictures]
         return [int(chip) for chip in drawn[chosen]]
 
-    def _probes(self, drawn: NDArray[np.int64]) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    def _probes(self, drawn: NDArray[np.int64]) -> tuple[ProbeResult, NDArray[np.float32]]:
         """Return the probes' results and the embeddings to judge collapse by."""
         spec = self.spec
         train, held_out = (
@@ -157,57 +177,76 @@ class _Evaluation:
         if reason is not None:
             self.attempt.warn("NO_PROBES", f"there are no land-cover probes: {reason}")
             sample = draw(np.union1d(drawn, np.arange(len(self.store))), COLLAPSE_CHIPS, spec.seed)
-            none = {"available": False, "reason": reason, "train": train.summary(), "held_out": held_out.summary()}
+            none = ProbeResult(
+                reason=reason, train=train.summary(), held_out=held_out.summary(), neighbours=spec.neighbours
+            )
             return none, self._encode(self.package, sample, "trained")
         chips = np.concatenate([train.indices, held_out.indices])
         trained = self._encode(self.package, chips, "trained")
-        sets = {
+        sets: dict[Features, NDArray[Any]] = {
             "trained": trained,
-            "untrained": self._encode(untrained(self.package, spec.seed), chips, "untrained"),
+            "untrained": self._encode(self.package.untrained(spec.seed), chips, "untrained"),
             "band_statistics": statistics_features(self.store, self.package, chips, batch_size=spec.batch_size),
         }
-        pairs = {name: (values[: len(train)], values[len(train) :]) for name, values in sets.items()}
+        pairs: dict[Features, tuple[NDArray[Any], NDArray[Any]]] = {
+            name: (values[: len(train)], values[len(train) :]) for name, values in sets.items()
+        }
         self.attempt.log("fitting the probes")
         results = run_probes(train, held_out, pairs, k=spec.neighbours, resamples=spec.resamples, seed=spec.seed)
         return results, trained
 
     def _encode(self, package: Package, chips: NDArray[np.int64], name: str) -> NDArray[np.float32]:
+        from earthenware.inference import embed_chips
+
         self.attempt.log(f"embedding {len(chips)} chips with the {name} encoder")
-        return encoder_features(
+        return embed_chips(
             self.store,
             package,
             chips,
             batch_size=self.spec.batch_size,
             device=self.spec.device,
+            with_loss=False,
             progress=lambda done, total: self.attempt.progress(done, total, "chips"),
-        )
+        ).embeddings
 
-    def _pictures(self, reconstruction: Reconstruction) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-        rows, files = [], {}
+    def _pictures(self, reconstruction: Reconstruction) -> dict[str, tuple[PictureRecord, bytes]]:
+        """Return path -> record and JPEG of every chip that is shown."""
+        found = {}
         for number, (chip, panel) in enumerate(sorted(reconstruction.pictures.items())):
-            record = (
-                self.store.index.select(["chip_id", "site", "datetime", "lon", "lat"]).slice(chip, 1).to_pylist()[0]
+            columns = ["chip_id", "site", "datetime", "lon", "lat"]
+            row = self.store.index.select(columns).slice(chip, 1).to_pylist()[0]
+            path = f"pictures/reconstruction-{number:02d}.jpg"
+            found[path] = (
+                PictureRecord(**row, views=reconstruction.views, path=path),
+                encode_jpeg(panel, QUALITY),
             )
-            moment = record["datetime"]
-            path = f"pictures/reconstruction-{number:02d}.png"
-            files[path] = encode_png(panel.repeat(PICTURE_SCALE, 0).repeat(PICTURE_SCALE, 1))
-            rows.append({**record, "datetime": moment.isoformat() if moment else None, "path": path})
-        return rows, files
+        return found
+
+    def _record(self, metrics: Mapping[str, float], files: Mapping[str, bytes]) -> None:
+        """Tell the MLflow run of the model how it did."""
+        with _tolerant(lambda why: self.attempt.warn("NOT_TRACKED", f"MLflow has not been told of this step: {why}")):
+            run = _run_of(self.trained)
+            if run is not None:
+                run.log_metrics(metrics, prefix="evaluate")
+                for path, data in files.items():
+                    run.log_bytes(path, data)
 
 
-def flatten(found: dict[str, Any]) -> dict[str, float]:
-    """Return the numbers that are worth a place in a manifest and in MLflow, by name."""
-    reconstruction = found["reconstruction"]
-    values: dict[str, float | None] = {
-        f"reconstruction_error_{method}": value for method, value in reconstruction["overall"].items()
-    }
-    for group, errors in reconstruction["groups"].items():
-        values |= {f"reconstruction_error_{group}_{method}": value for method, value in errors.items()}
-    for row in found["probes"].get("results", []):
-        values[f"{row['probe']}_balanced_accuracy_{row['features']}"] = row["balanced_accuracy"]
-    for row in found["probes"].get("differences", []):
-        values[f"{row['probe']}_gain_over_{row['baseline']}"] = row["interval"]["value"]
-    if found["collapse"] is not None:
-        for name in ("effective_rank", "mean_cosine", "duplicate_share"):
-            values[f"embedding_{name}"] = found["collapse"][name]
-    return {name: float(value) for name, value in values.items() if value is not None}
+def _run_of(trained: Manifest) -> Run | None:
+    """Return the run that trained a model, None where training was not tracked."""
+    details: Mapping[str, Any] = trained.details["model"]
+    run_id, uri = details.get("mlflow_run_id"), details.get("mlflow_tracking_uri")
+    if not run_id or not uri:
+        return None
+    from earthenware.tracking import resume_run
+
+    return resume_run(str(run_id), str(uri))
+
+
+@contextmanager
+def _tolerant(tell: Callable[[str], None]) -> Iterator[None]:
+    """Go on without tracking where it fails: the results do not depend on it and lie in the output."""
+    try:
+        yield
+    except EarthenwareError as error:
+        tell(error.message)

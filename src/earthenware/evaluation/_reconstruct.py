@@ -4,49 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
-from earthenware.evaluation._panels import reconstruction_panel
+from earthenware.evaluation._sample import HELD_OUT
 from earthenware.metrics import SquaredErrors, bilinear_inpainting
-from earthenware.pages import Picture
+from earthenware.pages import Picture, View, hatch, montage, views_of
+from earthenware.products import METHODS, Errors, GroupErrors, ReconstructionResult
 
 if TYPE_CHECKING:
     from earthenware.inference import Package
 
-METHODS = ("model", "bilinear", "mean")
-"""The model; bilinear inpainting of each band from its own visible pixels; the mean of the training pixels."""
-
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Errors of hidden, valid pixels in normalised units, all methods on the same pixels.
+    """What a reconstruction gave.
 
     Attributes:
-        chips: Number of chips.
-        pixels: Number of hidden values compared, over all bands.
-        overall: Method -> mean squared error over all of them.
-        groups: Band group -> method -> mean squared error.
+        result: The errors.
         pictures: Chip number -> panel of the original, what the model saw, and what it made of it.
+        views: What the rows of a panel show.
     """
 
-    chips: int
-    pixels: int
-    overall: dict[str, float]
-    groups: dict[str, dict[str, float]]
+    result: ReconstructionResult
     pictures: dict[int, Picture]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the numbers, null for an error over no pixel."""
-        groups = {name: _known(errors) for name, errors in self.groups.items()}
-        return {"chips": self.chips, "pixels": self.pixels, "overall": _known(self.overall), "groups": groups}
-
-
-def _known(errors: dict[str, float]) -> dict[str, float | None]:
-    return {name: value if np.isfinite(value) else None for name, value in errors.items()}
+    views: tuple[str, ...]
 
 
 def measure_reconstruction(
@@ -54,6 +39,7 @@ def measure_reconstruction(
     package: Package,
     indices: NDArray[np.int64],
     *,
+    split: str,
     shown: Sequence[int] = (),
     seed: int = 0,
     batch_size: int = 64,
@@ -66,6 +52,7 @@ def measure_reconstruction(
         store: The chips.
         package: The model.
         indices: Chip numbers.
+        split: The split that they are of.
         shown: Those of them to make pictures of.
         seed: Seed of the masks.
         batch_size: Chips per forward pass.
@@ -74,10 +61,10 @@ def measure_reconstruction(
     """
     from earthenware.inference import iterate_reconstructions
 
-    bands = len(package.info.bands)
     statistics = package.info.normalization
     mean, std = statistics.mean[:, None, None], statistics.std[:, None, None]
-    errors = {method: SquaredErrors(bands) for method in METHODS}
+    errors = {method: SquaredErrors(len(package.info.bands)) for method in METHODS}
+    views = views_of(package.info.sensors)
     pictures: dict[int, Picture] = {}
     done = 0
     for batch in iterate_reconstructions(store, package, indices, batch_size=batch_size, device=device, seed=seed):
@@ -89,17 +76,46 @@ def measure_reconstruction(
             errors["mean"].add(target, np.zeros_like(target), hidden)
             errors["bilinear"].add(target, bilinear_inpainting(target, batch.visible[row]), hidden)
             if chip in shown:
-                pictures[chip] = reconstruction_panel(
-                    batch.original[row], batch.visible[row], batch.filled[row], package.info.sensors
-                )
+                pictures[chip] = _panel(batch.original[row], batch.visible[row], batch.filled[row], views)
             done += 1
         if progress is not None:
             progress(done, len(indices))
-    groups = {group.name: list(group.bands) for group in package.info.reads.groups}
-    return Reconstruction(
+
+    def means(bands: tuple[int, ...] | None = None) -> dict[str, float]:
+        return {method: errors[method].mean(bands) for method in METHODS}
+
+    result = ReconstructionResult(
+        split=split,
+        held_out=split == HELD_OUT,
+        levels_known=package.levels_known,
         chips=len(indices),
         pixels=int(errors["model"].count.sum()),
-        overall={method: errors[method].mean() for method in METHODS},
-        groups={name: {method: errors[method].mean(chosen) for method in METHODS} for name, chosen in groups.items()},
-        pictures=pictures,
+        overall=Errors(**means()),
+        groups=tuple(GroupErrors(name=group.name, **means(group.bands)) for group in package.info.reads.groups),
     )
+    return Reconstruction(result, pictures, tuple(view.title for view in views))
+
+
+def _panel(
+    original: NDArray[np.float32], visible: NDArray[np.bool_], filled: NDArray[np.float32], views: Sequence[View]
+) -> Picture:
+    """Lay out one chip: a row per view; columns are the original, what the model saw, and the filled-in chip.
+
+    Each row has one stretch, that of its original, so that its pictures compare.
+
+    Args:
+        original: `[band, y, x]` in physical units, NaN where invalid.
+        visible: `[band, y, x]`, true where the model looked.
+        filled: `[band, y, x]`: the original where the model looked, its reconstruction elsewhere.
+        views: What to show.
+    """
+    rows = []
+    for view in views:
+        values = original[list(view.bands)]
+        stretch = view.stretch(values)
+        # Elevation without light, which would show the seams of patches and little else.
+        first = view.shade(values, stretch)
+        hidden = np.asarray(np.isfinite(values).all(0) & ~visible[list(view.bands)].all(0))
+        made = np.where(np.isfinite(values).any(0), filled[list(view.bands)], np.nan)
+        rows.append([first, hatch(first, hidden), view.shade(made, stretch)])
+    return montage(rows or [[np.zeros((*original.shape[1:], 3), np.uint8)]])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
+from earthenware.products import Labelled
 
 HELD_OUT = "validation"
 
@@ -20,25 +21,25 @@ class LabelledChips:
     Attributes:
         indices: Chip numbers `[chip]`.
         labels: WorldCover codes `[chip]`.
-        places: Sites `[chip]`.
+        sites: Their sites `[chip]`.
     """
 
     indices: NDArray[np.int64]
     labels: NDArray[np.int64]
-    places: NDArray[Any]
+    sites: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def take(self, rows: NDArray[Any]) -> LabelledChips:
         """Return some of the chips (positions or a bool mask)."""
-        return LabelledChips(self.indices[rows], self.labels[rows], self.places[rows])
+        return LabelledChips(self.indices[rows], self.labels[rows], self.sites[rows])
 
-    def summary(self) -> dict[str, Any]:
-        """Return counts of chips, places and classes."""
+    def summary(self) -> Labelled:
+        """Return counts of chips, sites and classes."""
         codes, counts = np.unique(self.labels, return_counts=True)
         classes = {str(int(code)): int(count) for code, count in zip(codes, counts, strict=True)}
-        return {"chips": len(self), "places": len(np.unique(self.places)), "classes": classes}
+        return Labelled(chips=len(self), sites=len(np.unique(self.sites)), classes=classes)
 
 
 def draw(indices: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
@@ -53,7 +54,7 @@ def _column(store: ChipStore, name: str) -> NDArray[Any]:
 
 
 def held_out_chips(store: ChipStore) -> tuple[NDArray[np.int64], str]:
-    """Return the chips of places that training did not see, and their split; all chips where there are none."""
+    """Return the chips of sites that training did not see, and their split; all chips where there are none."""
     splits = _column(store, "split")
     found = np.flatnonzero(splits == HELD_OUT)
     return (found, HELD_OUT) if len(found) else (np.arange(len(store)), "all")

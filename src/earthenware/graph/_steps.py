@@ -92,8 +92,8 @@ _ALL: Final = (
     ),
     Step(
         "report",
-        "earthenware.evaluation:report",
-        "earthenware.evaluation:ReportSpec",
+        "earthenware.report:report",
+        "earthenware.report:ReportSpec",
         "Write one self-contained page about the whole run.",
         inputs=(_CHIPS, _MODEL, _EVALUATION, _EMBEDDINGS),
         outputs=(_REPORT, _PAGE, _SUMMARY),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,6 @@ class CollapseDiagnostics:
     def alarm(self) -> bool:
         """Whether the features have collapsed."""
         return bool(self.reasons)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields and the alarm by name."""
-        return {**asdict(self), "reasons": list(self.reasons), "alarm": self.alarm}
 
 
 def _effective_rank(values: NDArray[np.float64]) -> float:

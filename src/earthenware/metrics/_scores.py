@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,6 @@ class ClassificationScores:
     accuracy: float
     balanced_accuracy: float
     macro_f1: float
-
-    def to_json(self) -> dict[str, float]:
-        """Return the scores by name."""
-        return asdict(self)
 
 
 def confusion_matrix(truth: NDArray[Any], predicted: NDArray[Any], classes: NDArray[Any]) -> Floats:

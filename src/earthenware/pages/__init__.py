@@ -6,36 +6,49 @@ and import the macros of ``parts.html``.
 
 from __future__ import annotations
 
-from earthenware.pages._charts import Dot, DotRow, dot_chart, element, line_chart, svg, ticks
-from earthenware.pages._html import data_uri, number, render
-from earthenware.pages._pictures import (
-    CLEAR,
-    FLAG_COLOURS,
-    MISSING,
-    Picture,
-    Stretch,
-    colour_stretch,
-    encode_jpeg,
-    encode_png,
-    hatch,
-    height_stretch,
-    montage,
-    natural_colour,
-    radar_stretch,
-    shade_flags,
-    shade_grey,
-    shade_relief,
-    shade_true_colour,
-)
+from typing import TYPE_CHECKING
+
+from earthenware.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.pages._charts import Dot, DotRow, dot_chart, element, line_chart, svg, ticks
+    from earthenware.pages._findings import NAMES, Findings, interval_text
+    from earthenware.pages._html import data_uri, number, render
+    from earthenware.pages._pictures import (
+        CLEAR,
+        FLAG_COLOURS,
+        MISSING,
+        Picture,
+        Stretch,
+        colour_stretch,
+        encode_jpeg,
+        encode_png,
+        hatch,
+        height_stretch,
+        montage,
+        natural_colour,
+        radar_stretch,
+        shade_flags,
+        shade_grey,
+        shade_relief,
+        shade_true_colour,
+    )
+    from earthenware.pages._views import View, chip_thumbnail, sensor_views, views_of
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "CLEAR",
     "FLAG_COLOURS",
     "MISSING",
+    "NAMES",
     "Dot",
     "DotRow",
+    "Findings",
     "Picture",
     "Stretch",
+    "View",
+    "chip_thumbnail",
     "colour_stretch",
     "data_uri",
     "dot_chart",
@@ -44,16 +57,19 @@ __all__ = [
     "encode_png",
     "hatch",
     "height_stretch",
+    "interval_text",
     "line_chart",
     "montage",
     "natural_colour",
     "number",
     "radar_stretch",
     "render",
+    "sensor_views",
     "shade_flags",
     "shade_grey",
     "shade_relief",
     "shade_true_colour",
     "svg",
     "ticks",
+    "views_of",
 ]

@@ -1,14 +1,15 @@
+"""A small run through the steps after the build, which the tests of several stages share."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from earthenware.embeddings import EmbedSpec, embed
-from earthenware.evaluation import EvaluateSpec, ReportSpec, evaluate, report
-from earthenware.steps import StepReport
-from tests.tiny_chips import build_tiny, train_tiny
+if TYPE_CHECKING:
+    from earthenware.steps import StepReport
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,12 @@ class Chain:
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """A whole run on twelve small places with a model that was never trained."""
+    """A whole run on twelve small sites with a model that was never trained."""
+    from earthenware.embeddings import EmbedSpec, embed
+    from earthenware.evaluation import EvaluateSpec, evaluate
+    from earthenware.report import ReportSpec, report
+    from tests.tiny_chips import build_tiny, train_tiny
+
     folder = tmp_path_factory.mktemp("chain")
     chips = build_tiny(str(folder / "chips"), places=12).output
     model = train_tiny(chips, str(folder / "train")).output

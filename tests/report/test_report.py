@@ -8,11 +8,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from PIL import Image
 
 from earthenware.chips import ChipStore, Mask
 from earthenware.errors import EarthenwareError
-from earthenware.evaluation import ReportSpec, report
+from earthenware.report import ReportSpec, report
 
 
 class Page(HTMLParser):
@@ -76,7 +77,7 @@ def test_every_picture_says_what_it_shows(html):
 def test_page_shows_what_a_reader_looks_for(html, chain):
     text = " ".join(Page(html).text)
     for words in ("Summary", "true colour", "radar VH", "elevation", "mask", "Training", "original", "filled in",
-                  "Linear probe", "band statistics", "principal components", "Nearest in other places", "distance",
+                  "Linear probe", "band statistics", "principal components", "Nearest at other sites", "distance",
                   chain.embeddings.manifest.digest[:16]):  # fmt: skip
         assert words in text
     assert text.count("distance 0.") + text.count("distance 1.") == 2 * 2 * 5
@@ -93,7 +94,7 @@ def test_summary_is_one_table_for_page_terminal_and_markdown(html, chain):
     assert values["chips"].startswith("72 of 32 x 32 pixels of 10 m")
     for row in summary["rows"]:
         assert f"| {row['name']} | {row['value']} |" in lines
-        assert row["value"].replace("'", "&#x27;") in html
+        assert str(escape(row["value"])) in html
     assert set(summary["seconds"]) == {"build", "train", "evaluate", "embed"}
 
 
@@ -102,7 +103,7 @@ def test_titles_and_names_are_escaped(chain, tmp_path):
     made = report(spec, chain.chips, chain.model, chain.evaluation.output, chain.embeddings.output, str(tmp_path / "r"))
     text = (Path(made.output) / "report.html").read_text()
     assert "<script>" not in text
-    assert "&lt;script&gt;&quot;&amp;" in text
+    assert "&lt;script&gt;&#34;&amp;" in text
     Page(text)
 
 
@@ -113,7 +114,7 @@ def test_report_is_the_same_every_time(chain, tmp_path):
 
 
 def test_a_large_page_shrinks(chain, tmp_path, monkeypatch):
-    from earthenware.evaluation import _report
+    from earthenware.report import _report
 
     monkeypatch.setattr(_report, "LARGEST", 20_000)
     made = report(
@@ -137,7 +138,7 @@ def test_inputs_of_another_kind_are_named(chain, tmp_path, place, code):
 
 
 def test_cubes_are_put_together_as_they_were_cut(chain):
-    from earthenware.evaluation._mosaic import choose_cubes, cube_views
+    from earthenware.report._cubes import choose_cubes, cube_views
 
     store = ChipStore.open(chain.chips)
     cubes = choose_cubes(store, 4, seed=0)

@@ -1,8 +1,10 @@
-"""Reading an embedding product, and saying clearly when it is not one."""
+"""The embedding product: its table, the metadata that make it GeoParquet, and its reader."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +12,82 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware import storage
-from earthenware.embeddings._schema import EMBEDDINGS_FILE, REQUIRED
 from earthenware.errors import EarthenwareError, first_line
 from earthenware.steps import read_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+EMBEDDINGS_FILE = "embeddings.parquet"
 _REMEDY = "Run 'earthenware embed' again into a new output."
 
 
+def product_schema(dimensions: int, *, thumbnails: bool) -> pa.Schema:
+    """Return the columns of an embedding product.
+
+    Args:
+        dimensions: Length of a vector.
+        thumbnails: Whether there is the column of JPEG thumbnails, the only one that a product may lack.
+
+    Returns:
+        Per row: the chip's id, footprint (WKB polygon in longitude and latitude), its bounding box in degrees, its
+        centre in degrees, acquisition time (UTC), STAC item ids and sensors it was made from, ground sampling distance
+        in metres, cloud fraction and valid fraction (0 to 1), reconstruction loss (mean squared error of hidden pixels
+        in normalised units), thumbnail, vector, digest of the model, and the site, split, scene and CRS of the chip.
+    """
+    import pyarrow as pa
+
+    fields = [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("geometry", pa.binary(), nullable=False),
+        pa.field(
+            "bbox",
+            pa.struct([pa.field(edge, pa.float64(), nullable=False) for edge in ("xmin", "ymin", "xmax", "ymax")]),
+            nullable=False,
+        ),
+        pa.field("lon", pa.float64(), nullable=False),
+        pa.field("lat", pa.float64(), nullable=False),
+        pa.field("datetime", pa.timestamp("us", tz="UTC")),
+        pa.field("source_items", pa.list_(pa.string())),
+        pa.field("sensors", pa.list_(pa.string())),
+        pa.field("gsd", pa.float64()),
+        pa.field("cloud_fraction", pa.float64()),
+        pa.field("valid_fraction", pa.float64()),
+        pa.field("reconstruction_loss", pa.float64()),
+        pa.field("thumbnail", pa.binary()),
+        pa.field("embedding", pa.list_(pa.field("element", pa.float32(), nullable=False), dimensions), nullable=False),
+        pa.field("model_digest", pa.string(), nullable=False),
+        pa.field("site", pa.string()),
+        pa.field("split", pa.string()),
+        pa.field("scene_id", pa.string()),
+        pa.field("crs", pa.string()),
+    ]
+    return pa.schema([field for field in fields if thumbnails or field.name != "thumbnail"])
+
+
+def geo_metadata(bounds: tuple[float, float, float, float] | None, emb: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Return the footer entries ``geo`` (GeoParquet 1.1) and ``emb`` (what the vectors are).
+
+    Args:
+        bounds: West, south, east and north of all rows in degrees; None for a product without rows.
+        emb: The description of the vectors.
+    """
+    geometry: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": ["Polygon"],
+        # No "crs": the default is OGC:CRS84, longitude before latitude, which is what the footprints are in.
+        "edges": "planar",
+        "covering": {"bbox": {edge: ["bbox", edge] for edge in ("xmin", "ymin", "xmax", "ymax")}},
+    }
+    if bounds is not None:
+        geometry["bbox"] = list(bounds)
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
+    encoded = {"geo": geo, "emb": dict(emb)}
+    return {key.encode(): json.dumps(value, sort_keys=True).encode() for key, value in encoded.items()}
+
+
 @dataclass(frozen=True)
-class Product:
+class EmbeddingProduct:
     """An embedding product in memory.
 
     Attributes:
@@ -35,7 +101,7 @@ class Product:
     embeddings: NDArray[np.float32]
 
     @classmethod
-    def open(cls, uri: str) -> Product:
+    def open(cls, uri: str) -> EmbeddingProduct:
         """Read a product and check that it is whole.
 
         Args:
@@ -95,7 +161,7 @@ def _locate(uri: str) -> tuple[str, str | None]:
 def _vectors(table: pa.Table, shown: str) -> NDArray[np.float32]:
     import pyarrow as pa
 
-    missing = [name for name in REQUIRED if name not in table.schema.names]
+    missing = [name for name in product_schema(0, thumbnails=False).names if name not in table.schema.names]
     if missing:
         message = f"'{shown}' is not an embedding product: it has no column '{missing[0]}'."
         raise EarthenwareError("PRODUCT_CORRUPT", message, "Give the output of 'earthenware embed'.")

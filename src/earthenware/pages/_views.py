@@ -1,0 +1,114 @@
+"""Views: what a person sees of a sensor, as its entry in the table of sensors says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from earthenware.chips import ChipStore
+from earthenware.pages._pictures import (
+    Picture,
+    Stretch,
+    colour_stretch,
+    encode_jpeg,
+    height_stretch,
+    natural_colour,
+    radar_stretch,
+    shade_grey,
+    shade_relief,
+    shade_true_colour,
+)
+from earthenware.sensors import SENSORS, Sensor
+
+
+@dataclass(frozen=True)
+class View:
+    """A way to look at a sensor.
+
+    Attributes:
+        title: What it shows, in a word or two.
+        sensor: The sensor.
+        bands: Positions of the bands that it takes, on the band axis that it was made for.
+    """
+
+    title: str
+    sensor: Sensor
+    bands: tuple[int, ...]
+
+    def stretch(self, values: NDArray[Any]) -> Stretch:
+        """Return the stretch of the view's bands `[band, y, x]` in physical units, NaN where there are none."""
+        if self.sensor.kind == "optical":
+            return colour_stretch(values)
+        return radar_stretch(values[0]) if self.sensor.kind == "radar" else height_stretch(values[0])
+
+    def shade(self, values: NDArray[Any], stretch: Stretch | None = None, *, gsd: float | None = None) -> Picture:
+        """Picture the view's bands.
+
+        Args:
+            values: `[band, y, x]` in physical units, NaN where there are none.
+            stretch: The stretch; None for that of ``values``.
+            gsd: Ground sampling distance in metres, to light the slopes of an elevation; None for no light.
+        """
+        stretch = stretch or self.stretch(values)
+        if self.sensor.kind == "optical":
+            return shade_true_colour(values, stretch)
+        if self.sensor.kind == "radar":
+            return shade_grey(values[0], stretch)
+        return shade_relief(values[0], stretch, gsd=gsd)
+
+
+def views_of(sensors: Mapping[str, Sequence[str]]) -> list[View]:
+    """Return the views of what was measured, in the order of the sensors.
+
+    Optical sensors are seen in true colour, radar by its last band (the cross-polarised one), elevation as relief;
+    labels and sensors that the table does not know are not seen.
+
+    Args:
+        sensors: Sensor id -> names of the bands that are there. Positions count on over all of them, as in a cube.
+    """
+    found: list[View] = []
+    first = 0
+    for name, bands in sensors.items():
+        title, wanted = _look(SENSORS[name], bands) if name in SENSORS else ("", ())
+        if wanted and set(wanted) <= set(bands):
+            found.append(View(title, SENSORS[name], tuple(first + bands.index(band) for band in wanted)))
+        first += len(bands)
+    often = Counter(view.title for view in found)
+    return [view if often[view.title] == 1 else View(_told_apart(view), view.sensor, view.bands) for view in found]
+
+
+def sensor_views(sensor: str, bands: Sequence[str]) -> View | None:
+    """Return the view of one sensor, its bands counted from 0; None where it cannot be seen."""
+    return next(iter(views_of({sensor: bands})), None)
+
+
+def _look(sensor: Sensor, bands: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    if sensor.kind == "optical":
+        return "true colour", sensor.true_colour or ()
+    if sensor.kind == "radar" and bands:
+        return f"radar {bands[-1].upper()}", (bands[-1],)
+    return ("elevation", tuple(bands[:1])) if sensor.kind == "elevation" else ("", ())
+
+
+def _told_apart(view: View) -> str:
+    return f"{view.title} ({view.sensor.title})"
+
+
+def chip_thumbnail(store: ChipStore, chip: int, size: int) -> bytes | None:
+    """Return a JPEG of a chip in true colour that compares across chips; None where it has no optical image.
+
+    Args:
+        store: The chips.
+        chip: Number of the chip.
+        size: Longest edge of the picture in pixels.
+    """
+    for name, layout in store.sensors.items():
+        view = sensor_views(name, layout.bands) if layout.kind == "optical" else None
+        if view is not None and store.present(name)[chip]:
+            picture = natural_colour(store.read(name, chip)[0][list(view.bands)])
+            return encode_jpeg(picture, 80, size, full_colour=False)
+    return None
