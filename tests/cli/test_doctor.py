@@ -33,7 +33,6 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("MLFLOW_TRACKING", "KFP_", "KUBE"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("KUBECONFIG", os.devnull)
-    monkeypatch.setattr("earthenware.doctor._where.SERVICE_ACCOUNT", Path(os.devnull))  # CI may run in a pod
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -159,7 +159,7 @@ def test_the_fields_are_those_of_the_published_schema() -> None:
     path = Path(__file__).resolve().parents[3] / "shared" / "reference" / "crds" / "rayjob.v1.schema.json"
     if not path.is_file():
         pytest.skip("no published schema beside the checkout")
-    from earthenware.doctor._kuberay import _FIELDS, _has
+    from earthenware.doctor._cluster import _FIELDS, _has
 
     spec = json.loads(path.read_text())["openAPIV3Schema"]["properties"]["spec"]["properties"]
     assert [field for field in _FIELDS if not _has(spec, field)] == []

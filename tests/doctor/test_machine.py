@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from earthenware.doctor._accelerator import check_accelerator, describe_gpus
-from earthenware.doctor._cgroup import cpu_limit, memory_limit
-from earthenware.doctor._machine import check_cpu, check_disk, check_memory, check_shared_memory, check_temporary
+from earthenware.doctor._machine import (
+    check_cpu,
+    check_disk,
+    check_memory,
+    check_shared_memory,
+    check_temporary,
+    cpu_limit,
+    memory_limit,
+)
 from earthenware.doctor._packages import (
     check_packages,
     check_python,
@@ -18,7 +25,7 @@ from earthenware.doctor._packages import (
     pinned_versions,
     torch_build,
 )
-from earthenware.doctor._where import is_hidden
+from earthenware.network import is_hidden
 from tests.doctor.look import look
 
 GIB = 2**30

@@ -12,8 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from earthenware.doctor._finding import Check, Verdict, failed, ok, skipped, warning
-from earthenware.doctor._where import is_hidden
-from earthenware.network import Answer, ask
+from earthenware.network import Answer, ask, is_hidden
 from earthenware.tracking import OFF, shown
 
 _SQLITE: Final = "sqlite:///"

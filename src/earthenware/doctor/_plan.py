@@ -8,19 +8,24 @@ from functools import cache, partial
 from earthenware import storage
 from earthenware.doctor._accelerator import check_accelerator
 from earthenware.doctor._catalog import check_catalog
+from earthenware.doctor._cluster import (
+    check_cluster,
+    check_kuberay,
+    check_nodes,
+    check_rights,
+    check_secrets,
+    connect_cluster,
+)
 from earthenware.doctor._finding import Check, Verdict, failed, skipped
-from earthenware.doctor._kuberay import check_kuberay
-from earthenware.doctor._kubernetes import Cluster, check_cluster, connect_cluster
 from earthenware.doctor._machine import check_cpu, check_disk, check_memory, check_shared_memory, check_temporary
 from earthenware.doctor._mlflow import mlflow_checks
-from earthenware.doctor._objects import check_nodes, check_secrets
 from earthenware.doctor._packages import check_packages, check_python, check_tested, check_torch
 from earthenware.doctor._pipelines import check_compiled, kubeflow_checks
-from earthenware.doctor._rights import check_rights
 from earthenware.doctor._situation import Situation
 from earthenware.doctor._store import store_checks
-from earthenware.doctor._where import in_cluster, is_hidden
 from earthenware.errors import EarthenwareError
+from earthenware.launch import Cluster
+from earthenware.network import in_pod, is_hidden
 from earthenware.tracking import resolve_uri
 
 
@@ -45,7 +50,7 @@ def plan(situation: Situation, pipeline: str = "pretrain") -> list[Check]:
     root = situation.root
     if root and storage.is_local(root):
         checks.append(Check("disk", lambda: check_disk(root)))
-    if not cluster or in_cluster():
+    if not cluster or in_pod():
         checks.append(Check("accelerator", lambda: check_accelerator(gpu, 5 * seconds), seconds=6 * seconds))
     checks += _catalog(situation) + _store(situation) + _mlflow(situation)
     return checks + (_cluster(situation) if cluster else [])

@@ -179,7 +179,6 @@ _MEANINGS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "TRACKING_REFUSED": "The MLflow store refuses a request.",
         "TRACKING_UNREACHABLE": "The MLflow store does not answer.",
         "UNANSWERED": "The cluster did not answer a question of the doctor.",
-        "UNAUTHENTICATED": "The cluster does not accept this user's credentials.",
         "UNREACHABLE": "A host does not answer the doctor.",
     },
     "failed": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earthenware.kubeflow._client import KubeflowClient, connect
+from earthenware.kubeflow._client import KubeflowClient, ask, connect
 from earthenware.kubeflow._connection import Connection, mounted_token
 from earthenware.kubeflow._progress import StepOutcome
 from earthenware.kubeflow._recurring import Schedule, parse_cron, parse_interval
@@ -17,6 +17,7 @@ __all__ = [
     "Schedule",
     "StepOutcome",
     "Submission",
+    "ask",
     "connect",
     "mounted_token",
     "parse_cron",

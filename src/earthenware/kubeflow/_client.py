@@ -118,7 +118,7 @@ def connect(connection: Connection) -> KubeflowClient:
         sdk = _quiet_client(connection)
     client = KubeflowClient(connection, sdk, multi_user=False)
     api = sdk.runs.run_service_get_run.__self__.api_client
-    api.request = _guarded(api.request, client)
+    api.request = _guarded(api.request, lambda: (client.doing, client.connection))
     api.user_agent = f"earthenware/{__version__}"
     with client.to("say that it is healthy"):
         health = sdk.get_kfp_healthz()
@@ -130,6 +130,36 @@ def connect(connection: Connection) -> KubeflowClient:
         client.connection = dataclasses.replace(connection, namespace="")
         sdk.set_user_namespace(_NO_NAMESPACE)
     return client
+
+
+def ask(connection: Connection, path: str, doing: str, seconds: float, **parameters: Any) -> dict[str, Any]:
+    """Return the JSON object that one request is answered with; nothing is tried again.
+
+    Args:
+        connection: Where the API is, and what opens it.
+        path: Below ``/apis/v2beta1/``.
+        doing: What it is for, such as ``list experiments``.
+        seconds: Longest silence; connecting gets half of it.
+        parameters: The query.
+
+    Raises:
+        EarthenwareError: ``KFP_*`` or ``NOT_KUBEFLOW``.
+    """
+    import kfp_server_api
+
+    api = kfp_server_api.ApiClient(_configuration(connection), cookie=connection.cookie or None)
+    api.request = _guarded(api.request, lambda: (doing, connection))
+    found: dict[str, Any] = api.call_api(
+        f"/apis/v2beta1/{path}",
+        "GET",
+        query_params=list(parameters.items()),
+        header_params={"Accept": "application/json"},
+        auth_settings=["Bearer"],
+        response_type="object",
+        _return_http_data_only=True,
+        _request_timeout=(seconds / 2, seconds),
+    )
+    return found
 
 
 def _quiet_client(connection: Connection) -> kfp.Client:
@@ -193,8 +223,13 @@ def _proxy(host: str) -> str | None:
     return getproxies().get(parts.scheme)
 
 
-def _guarded(request: Callable[..., Any], client: KubeflowClient) -> Callable[..., Any]:
-    """Return the SDK's request function with a timeout, a look at the answer, and failures as one sentence."""
+def _guarded(request: Callable[..., Any], what: Callable[[], tuple[str, Connection]]) -> Callable[..., Any]:
+    """Return the SDK's request function with a timeout, a look at the answer, and failures as one sentence.
+
+    Args:
+        request: The SDK's.
+        what: Tells what a request is for, and where it goes.
+    """
     import kfp_server_api
     import urllib3.exceptions as http
 
@@ -205,18 +240,18 @@ def _guarded(request: Callable[..., Any], client: KubeflowClient) -> Callable[..
         except kfp_server_api.ApiException as error:
             if not error.status:  # a TLS failure; the SDK would stumble over its missing body
                 cause = error.__context__ or error
-                raise explain_network(cause, client.doing, client.connection) from None
+                raise explain_network(cause, *what()) from None
             body = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
             text = body.decode("utf-8", errors="replace")
-            raise explain_status(error.status, text, client.doing, client.connection) from None
+            raise explain_status(error.status, text, *what()) from None
         except (http.HTTPError, OSError) as error:
-            raise explain_network(error, client.doing, client.connection) from None
+            raise explain_network(error, *what()) from None
         try:
             answer = json.loads(response.data)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise not_kubeflow(client.connection, f"it answers with {_kind(response)} where JSON is due")
+            raise not_kubeflow(what()[1], f"it answers with {_kind(response)} where JSON is due")
         return response
 
     return guarded

@@ -20,7 +20,7 @@ STARTING: Final = "start the run"
 TRANSIENT: Final = frozenset({"KFP_UNAVAILABLE", "KFP_UNREACHABLE"})
 """Codes of failures that may pass by themselves."""
 
-_LOGIN: Final = "Get a new token or cookie; docs/submit.md says how."
+_LOGIN: Final = "Get a new token (KFP_TOKEN, --token-file) or cookie (KFP_COOKIE); docs/submit.md says how."
 _HOST: Final = "--host wants the URL below which /apis/v2beta1 lies: often https://HOST/pipeline, or a port-forward."
 
 
@@ -49,7 +49,7 @@ def explain_status(status: int, body: str, doing: str, connection: Connection) -
         remedy = "Check --namespace, or ask an administrator of the cluster to make you a contributor of it."
         return EarthenwareError("KFP_FORBIDDEN", message, remedy)
     if status == 404:
-        if not said or _is_html(body) or "page not found" in said:
+        if not said or not body.lstrip().startswith("{"):  # what Kubeflow does not find it says in JSON
             return not_kubeflow(connection, "it knows no such path (HTTP 404)")
         message = f"{host} did not find what it needs to {doing} (HTTP 404){because}."
         return EarthenwareError("KFP_NOT_FOUND", message, "Check the name or id, and --namespace.")
@@ -61,7 +61,7 @@ def explain_status(status: int, body: str, doing: str, connection: Connection) -
         remedy = "It may pass: give the same command again. If it stays, look at the log of the pod ml-pipeline."
         return EarthenwareError("KFP_UNAVAILABLE", message, remedy)
     message = f"{host} refused to {doing} (HTTP {status}){because}."
-    return EarthenwareError("KFP_REFUSED", message, _advice(said, connection))
+    return EarthenwareError("KFP_REFUSED", message, _advice(said, body, connection))
 
 
 def explain_network(error: BaseException, doing: str, connection: Connection) -> EarthenwareError:
@@ -127,8 +127,8 @@ def _expiry(token: str) -> datetime | None:
         return None
 
 
-def _advice(said: str, connection: Connection) -> str:
-    if "namespace" in said.lower() and not connection.namespace:
+def _advice(said: str, body: str, connection: Connection) -> str:
+    if "namespace" in body.lower() and not connection.namespace:
         return "This Kubeflow has several users: give your own with --namespace."
     if said.startswith("Failed to create a pipeline"):  # what the server says of an upload that it does not allow
         return "You may lack the right to upload pipelines there: check --namespace, or ask an administrator."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earthenware.launch._api import Pace
+from earthenware.launch._api import Cluster, Pace
 from earthenware.launch._command import as_entrypoint, step_command
 from earthenware.launch._local import existing_ray, local_ray
 from earthenware.launch._objects import Launch, Owner, job_name, passed_on, ray_job
@@ -23,6 +23,7 @@ from earthenware.launch._storage import ray_storage
 __all__ = [
     "PERMISSIONS",
     "SETTINGS_VARIABLE",
+    "Cluster",
     "DnsName",
     "Launch",
     "Owner",

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
+from earthenware.network import in_pod, reason
 
 T = TypeVar("T")
 
+_JSON: Final = "application/json"
+_STATUSES: Final = frozenset(range(400, 600)) - {401}
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _AWAY: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Answers that say nothing of the request: the API restarts, or has too much to do."""
@@ -32,6 +36,7 @@ class Pace:
         grace: What KubeRay may be late with a deadline before the launcher acts itself.
         silence: A log that says nothing for so long is asked for anew.
         cleanup: Removing a job may take so long when this process is told to end.
+        answer: Longest silence of a request; connecting gets half of it.
     """
 
     poll: float = 2.0
@@ -40,6 +45,7 @@ class Pace:
     grace: float = 120.0
     silence: float = 15.0
     cleanup: float = 6.0
+    answer: float = 30.0
 
     def slower(self, pause: float) -> float:
         """Return the pause after one that brought no news."""
@@ -61,51 +67,87 @@ class RefusedError(Exception):
 
 
 class Cluster:
-    """A connection to Kubernetes, for one thread: by ``KUBECONFIG``, this pod's service account, or ``~/.kube/config``.
+    """A connection to Kubernetes: by ``KUBECONFIG``, this pod's service account, or ``~/.kube/config``.
 
-    Args:
+    Nothing is sent before the first call. Calls that are tried again belong to one thread, as the connection is then
+    made anew.
+
+    Attributes:
         pace: How long to try.
-
-    Raises:
-        EarthenwareError: ``NO_CLUSTER`` when none of them is there.
+        in_pod: Whether the service account of this pod is used.
+        namespace: The namespace to work in.
+        host: URL of the API.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, namespace: str = "") -> None:
+        """Find the way into a cluster.
+
+        Args:
+            pace: How long to try.
+            namespace: Empty for that of the pod or of the kubeconfig's context.
+
+        Raises:
+            EarthenwareError: ``NO_CLUSTER`` when there is none.
+        """
         self.pace = pace
-        self.in_pod = not os.environ.get("KUBECONFIG") and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+        self.in_pod = in_pod() and not os.environ.get("KUBECONFIG")
+        self.namespace = namespace
         self._connect()
 
     def _connect(self) -> None:
         import urllib3
+        import yaml
         from kubernetes import client, config
 
         settings = client.Configuration()
         try:
             if self.in_pod:
                 config.load_incluster_config(client_configuration=settings)
+                self.namespace = self.namespace or _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
             else:
-                config.load_kube_config(_kubeconfig(), client_configuration=settings)
-        except (config.ConfigException, OSError) as error:
-            message = f"There is no way into a Kubernetes cluster: {_one_line(str(error))}."
-            remedy = "Run this as a pipeline step on the cluster, or set KUBECONFIG."
+                file = os.environ.get("KUBECONFIG") or None  # the client looks only once, when it is imported
+                with _quiet():
+                    config.load_kube_config(file, client_configuration=settings)
+                    _, active = config.list_kube_config_contexts(file)
+                self.namespace = self.namespace or str(active["context"].get("namespace") or "default")
+        except (config.ConfigException, yaml.YAMLError, OSError, ValueError, LookupError, TypeError) as error:
+            way = "service account" if self.in_pod else "kubeconfig"
+            message = f"There is no way into a Kubernetes cluster, no usable {way}: {first_line(error)}."
+            remedy = "Set KUBECONFIG to a valid file, or run this in a pod with a service account."
             raise EarthenwareError("NO_CLUSTER", message, remedy) from None
         settings.retries = urllib3.Retry(0)  # tried again below, where it is known for how long
         settings.client_side_validation = False  # a cluster may be newer than its client
-        api = client.ApiClient(settings)
+        self._api = client.ApiClient(settings)
         self.host: str = settings.host
-        self.core = client.CoreV1Api(api)
-        self.custom = client.CustomObjectsApi(api)
+        self.core = client.CoreV1Api(self._api)
+        self.custom = client.CustomObjectsApi(self._api)
 
-    def namespace(self) -> str:
-        """Return the namespace that this process works in."""
-        from kubernetes import config
+    def ask(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None, accept: str = _JSON
+    ) -> tuple[int, dict[str, Any]]:
+        """Return the status and the JSON object that any request is answered with; empty where the answer is an error.
 
-        if self.in_pod:
-            return _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
-        with contextlib.suppress(config.ConfigException, OSError):
-            _, active = config.list_kube_config_contexts(_kubeconfig())
-            return str(active["context"].get("namespace") or "default")
-        return "default"
+        Raises:
+            EarthenwareError: ``CLUSTER_UNREACHABLE`` or ``CLUSTER_TOKEN``.
+        """
+
+        def send() -> tuple[int, dict[str, Any]]:
+            value, status, _ = self._api.call_api(
+                path,
+                method,
+                query_params=list((query or {}).items()),
+                body=body,
+                header_params={"Accept": accept, "Content-Type": _JSON},
+                auth_settings=["BearerToken"],
+                response_type="object",
+                _request_timeout=(self.pace.answer / 2, self.pace.answer),
+            )
+            return int(status), value if isinstance(value, dict) else {}
+
+        try:
+            return self.call(method.lower(), path, self.namespace, send, expected=_STATUSES)
+        except RefusedError as refusal:
+            return refusal.status, {}
 
     def pods(self, namespace: str, selector: str) -> list[Any]:
         """Return the pods that a label selector finds.
@@ -127,7 +169,7 @@ class Cluster:
         namespace: str,
         function: Callable[[], T],
         *,
-        expected: tuple[int, ...] = (),
+        expected: Container[int] = (),
         patience: float | None = None,
     ) -> T:
         """Make one call.
@@ -169,16 +211,22 @@ class Cluster:
                     message = f"Kubernetes answers {status} to {verb} {resource} in namespace '{namespace}': {text}."
                     raise EarthenwareError("CLUSTER_FAILED", message, "Check the profile and the cluster.") from None
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                failure = _away(self.host, _reason(error), patience)
+                failure = _away(self.host, reason(error), patience)
             if time.monotonic() - began + wait > limit:
                 raise failure from None
             time.sleep(wait)
             wait = min(2 * wait, 10.0, max(limit / 4, 0.05))
 
 
-def _kubeconfig() -> str | None:
-    """Return the files that ``KUBECONFIG`` names now: the client looks at it once, when it is imported."""
-    return os.environ.get("KUBECONFIG") or None
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client from logging what the error says anyway, such as that a login plugin failed."""
+    logger = logging.getLogger("root")
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = disabled
 
 
 def _message(error: Any) -> str:
@@ -193,25 +241,19 @@ def _one_line(text: str) -> str:
     return storage.redact_text(" ".join(text.split()))[:400].rstrip(". ")
 
 
-def _reason(error: BaseException) -> str:
-    text = str(error)
-    if "refused" in text:
-        return "the connection is refused"
-    if "timed out" in text:
-        return "it does not answer in time"
-    if "resolve" in text or "Name or service" in text:
-        return "its name is not known"
-    return f"the connection broke ({type(error).__name__})"
-
-
-def _away(host: str, reason: str, patience: float) -> EarthenwareError:
-    message = f"The Kubernetes API at {host} cannot be used for {patience:.0f} s: {reason}."
-    return EarthenwareError("CLUSTER_UNREACHABLE", message, "Check the cluster; run the step again, it resumes.")
+def _away(host: str, why: str, patience: float) -> EarthenwareError:
+    long = f" for {patience:.0f} s" if patience else ""
+    message = f"The Kubernetes API at {host} cannot be reached{long}: {why}."
+    remedy = (
+        "Does 'kubectl version' answer? Check the address, the VPN and the proxy; a step that is run again resumes."
+    )
+    return EarthenwareError("CLUSTER_UNREACHABLE", message, remedy)
 
 
 def _denied(host: str) -> EarthenwareError:
-    message = f"The Kubernetes API at {host} does not accept this process's token (401)."
-    return EarthenwareError("CLUSTER_TOKEN", message, "The token ran out or the service account is gone: log in anew.")
+    message = f"The Kubernetes API at {host} does not accept this process's token (HTTP 401)."
+    remedy = "Log in again, as it may have run out; is the service account gone? 'kubectl auth whoami' tells."
+    return EarthenwareError("CLUSTER_TOKEN", message, remedy)
 
 
 def _forbidden(verb: str, resource: str, namespace: str, text: str) -> EarthenwareError:

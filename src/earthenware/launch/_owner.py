@@ -21,7 +21,7 @@ def owner_and_run(cluster: Cluster) -> tuple[Owner | None, str]:
     name = os.environ.get("KFP_POD_NAME") or (os.environ.get("HOSTNAME", "") if cluster.in_pod else "")
     if not name:
         return None, ""
-    namespace = cluster.namespace()
+    namespace = cluster.namespace
 
     def get() -> Any:
         return cluster.core.read_namespaced_pod(name, namespace, _request_timeout=30)

@@ -63,7 +63,7 @@ def run_as_ray_job(
     with _terminable():
         cluster = Cluster(pace)
         owner, run = owner_and_run(cluster)
-        namespace = settings.namespace or cluster.namespace()
+        namespace = settings.namespace or cluster.namespace
         job = RayJob(cluster, namespace, settings, say)
 
         def body(name: str) -> dict[str, Any]:

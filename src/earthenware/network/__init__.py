@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from earthenware.network._ask import Answer, ask, reason
 from earthenware.network._hosts import HostKind, forbidden, kind_of, neighbourhood, permitted_link
+from earthenware.network._inside import in_pod, is_hidden
 from earthenware.network._relay import refused, relay
 from earthenware.network._session import BUSY, guarded_session
 
@@ -19,6 +20,8 @@ __all__ = [
     "ask",
     "forbidden",
     "guarded_session",
+    "in_pod",
+    "is_hidden",
     "kind_of",
     "neighbourhood",
     "permitted_link",

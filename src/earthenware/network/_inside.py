@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import threading
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where Kubernetes mounts the token of a pod's service account."""
 _CLUSTER_NAME: Final = re.compile(r"[a-z0-9-]+|[a-z0-9.-]+\.svc(\.cluster\.local)?")
 _RESOLVE_SECONDS: Final = 2.0
 
 
-def in_cluster() -> bool:
-    """Return whether this process runs in a pod with a service account."""
-    return (SERVICE_ACCOUNT / "token").is_file()
+def in_pod() -> bool:
+    """Return whether this process runs in a pod, to which Kubernetes tells the API's address."""
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def is_hidden(url: str) -> bool:
     """Return whether a URL's host looks like a service's name, and means nothing here, outside of its cluster."""
     host = urlsplit(url).hostname or ""
-    return bool(_CLUSTER_NAME.fullmatch(host)) and not in_cluster() and not _resolves(host)
+    return bool(_CLUSTER_NAME.fullmatch(host)) and not in_pod() and not _resolves(host)
 
 
 @lru_cache(maxsize=64)
