@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-import docstring_parser
 from kfp import dsl
 
 from earthenware import __version__
+from earthenware.graph import STEPS
 
-__all__ = ["IMAGE", "step_component"]
+__all__ = ["IMAGE", "in_platform_image", "step_component"]
 
-IMAGE = f"ghcr.io/earthenware/earthenware-python:{__version__}"
+IMAGE: Final = f"ghcr.io/earthenware/earthenware-python:{__version__}"
 """The platform image; 'python' in its name keeps kfp.local from warning at each step."""
+PARAMETERS: Final = {
+    "root": "Folder or object-store prefix that the steps of a run share",
+    "package_version": "Version of earthenware that compiled the pipeline; the step refuses any other",
+    "spec": "Spec of a pipeline, or the fields of this step alone: YAML, or the URI of such a file",
+    "shard": "Which share of the input to work on, as index/count; empty takes what the spec says",
+    "Output": "The shares into which the output can be divided, each with its shard (index/count), root and spec",
+}
+"""What a component takes besides artifacts, and what it returns."""
 
 
 def step_component(function: Callable[..., Any]) -> Any:
-    """Make a Kubeflow component of a typed function whose body calls one step.
+    """Make a Kubeflow component of a typed function that runs the step of its name.
 
     The component names no resource and no secret: those come from the profile that a pipeline is compiled with.
     """
-    # The image holds kfp: nothing is installed when a step starts.
-    component = dsl.component(base_image=IMAGE, install_kfp_package=False)(function)
-    docstring = docstring_parser.parse(function.__doc__ or "")
-    said = {item.arg_name: item.description for item in docstring.params}
-    if docstring.returns:
-        said["Output"] = docstring.returns.description
+    step = STEPS[function.__name__]
+    function.__doc__ = step.summary
+    component = in_platform_image(function)
+    said = PARAMETERS | {item.name: item.description for item in (*step.inputs, *step.outputs)}
     spec = component.component_spec
-    # Kubeflow leaves output artifacts without their descriptions, and keeps the docstring's line breaks.
+    # Kubeflow reads descriptions out of a docstring alone, and leaves output artifacts without theirs.
     for name, item in {**(spec.inputs or {}), **(spec.outputs or {})}.items():
-        item.description = " ".join((said.get(name) or "").split())
+        item.description = f"{said[name]}."
     return component
+
+
+def in_platform_image(function: Callable[..., Any]) -> Any:
+    """Make a component that runs in the platform's image."""
+    # The image holds kfp: nothing is installed when a step starts.
+    return dsl.component(base_image=IMAGE, install_kfp_package=False)(function)

@@ -9,13 +9,13 @@ from typing import Any
 import click
 from kfp import compiler
 
-from pipelines.pretrain import pretrain
+from earthenware.graph import PIPELINES as GRAPHS
 from pipelines.readme import load, write_readmes
 
 __all__ = ["COMPONENTS", "PIPELINES", "compile_components", "compile_pipelines", "main"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PIPELINES = {"pretrain": pretrain}
+PIPELINES = {name: load(Path(__file__).parent / name) for name in GRAPHS}
 COMPONENTS = tuple(sorted(path.parent.name for path in (ROOT / "components").glob("*/component.py")))
 """Names of the components."""
 

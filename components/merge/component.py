@@ -15,18 +15,7 @@ def merge(
     root: str,
     package_version: str,
 ) -> None:
-    """Join the chip stores of all build shards, without copying a pixel.
+    given = locals()
+    from earthenware.graph import run_component
 
-    Args:
-        stores: Pointers to the chip stores of the shards.
-        chips: Pointer to the whole chip store.
-        metrics: Counts of the step.
-        root: Folder or object-store prefix that the steps of a run share.
-        package_version: Version of earthenware that compiled the pipeline; the step refuses any other.
-    """
-    from earthenware.datacube import merge as run
-    from earthenware.steps import component
-
-    with component("merge", root, package_version) as task:
-        report = run([task.uri(store) for store in stores], output=task.output)
-        task.publish(report, chips, metrics=metrics)
+    run_component("merge", **given)

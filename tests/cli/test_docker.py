@@ -92,7 +92,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
     (tmp_path / "earth").mkdir()
     folder = tmp_path / "root" / "runs" / "1"
-    runner = Containers(str(tmp_path / "root"), str(tmp_path / "earth" / "items.json"), folder).runner()
+    runner = Containers(str(tmp_path / "root"), [str(tmp_path / "earth" / "items.json")], folder).runner()
     return dict(runner.container_run_args)
 
 
@@ -121,7 +121,7 @@ def test_folders_lie_where_they_lie_here_and_only_the_runs_own_are_writable(
 def test_a_remote_root_and_catalog_mount_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    runner = Containers("s3://bucket/x", "https://stac.example/v1", tmp_path / "1").runner()
+    runner = Containers("s3://bucket/x", [], tmp_path / "1").runner()
     targets = {mount["Target"] for mount in runner.container_run_args["mounts"]}
     assert targets == {"/scratch", str(tmp_path / "1" / "events")}
 

@@ -1,7 +1,8 @@
-"""What a person sees when a pipeline has ended: a short table, the report, and what to try next."""
+"""What a person sees when a pipeline has ended: a short table, its page, and what to try next."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import IO, Any
 
 from rich.console import Console
@@ -10,58 +11,58 @@ from rich.text import Text
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps import describe_seconds, read_manifest
+from earthenware.graph import meaning
+from earthenware.runner import Run
+from earthenware.steps import describe_seconds
+from earthenware.tracking import OFF, resolve_uri
 
 
-def print_summary(outputs: dict[str, str], seconds: dict[str, float], root: str, stream: IO[str]) -> None:
-    """Print the report's summary table, the seconds of this run's steps, and three commands to try.
+def print_summary(run: Run, stream: IO[str]) -> None:
+    """Print the rows of each step that publishes a ``summary.json``, the seconds per step, and commands to try.
 
     Args:
-        outputs: Output URI of each task of this run.
-        seconds: Wall-clock seconds of each task of this run; near zero where there was nothing to do.
-        root: Root of the run, as the user would write it.
+        run: What has ended.
         stream: Where to.
     """
     console = Console(file=stream, highlight=False)
-    report = outputs.get("report", "")
-    summary = _read(storage.join(report, "summary.json")) if report else {}
     table = Table(show_header=False, box=None, padding=(0, 2))
-    for row in summary.get("rows", []):
-        table.add_row(Text(str(row["name"])), Text(str(row["value"])))
-    steps = ", ".join(f"{task} {describe_seconds(value)}" for task, value in seconds.items())
+    pages = []
+    for step, output in run.outputs.items():
+        made = run.manifest(step).artifacts
+        if "summary.json" in made:
+            for row in storage.read_json(storage.join(output, "summary.json")).get("rows", []):
+                table.add_row(Text(str(row["name"])), Text(str(row["value"])))
+        pages += [storage.join(output, name) for name in ("report.html", "page.html") if name in made]
+    steps = ", ".join(f"{task} {describe_seconds(value)}" for task, value in run.seconds.items())
     table.add_row("seconds per step", Text(steps))
     console.print()
     console.print(table)
-    if report:
-        console.print(f"\nReport: {storage.join(report, 'report.html')}", soft_wrap=True)
+    if pages:
+        console.print(f"\nReport: {pages[-1]}", soft_wrap=True)
     console.print("\nNext:")
-    for command in _next(outputs, root):
+    for command in _next(run):
         console.print(f"  {command}", soft_wrap=True)
 
 
-def _read(uri: str) -> dict[str, Any]:
-    try:
-        value = storage.read_json(uri)
-    except (FileNotFoundError, EarthenwareError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _next(run: Run) -> Iterator[str]:
+    root = run.spec.root
+    for step in run.pipeline.steps:
+        if step.hint and step.name in run.outputs:
+            yield step.hint.format(root=root, lonlat=_lonlat(run, step.name))
+    for field in meaning(run.pipeline, "tracking"):
+        uri = resolve_uri(str(field.of(run.spec)), root)
+        if uri != OFF:
+            yield f"mlflow ui --backend-store-uri {storage.redact(uri)}   # losses, metrics, the model"
+    yield f"earthenware status {root}   # every step and its output"
 
 
-def _next(outputs: dict[str, str], root: str) -> list[str]:
-    commands = [f"earthenware search {root} --lonlat LON LAT   # more places like this one"]
-    if outputs.get("embed"):
-        try:
-            table = storage.read_table(storage.join(outputs["embed"], "embeddings.parquet"), ["lon", "lat"])
-            lon, lat = table["lon"][0].as_py(), table["lat"][0].as_py()
-            commands = [f"earthenware search {root} --lonlat {lon:.5f} {lat:.5f}   # more places like this one"]
-        except (FileNotFoundError, EarthenwareError):
-            pass
-    details: dict[str, Any] = {}
-    if outputs.get("train"):
-        details = read_manifest(outputs["train"]).details.get("model", {})
-    if details.get("mlflow_tracking_uri"):
-        commands.append(
-            f"mlflow ui --backend-store-uri {details['mlflow_tracking_uri']}   # losses, metrics, the model"
-        )
-    commands.append(f"earthenware status {root}   # every step and its output")
-    return commands
+def _lonlat(run: Run, step: str) -> str:
+    """Return longitude and latitude of a place in a step's output, to be searched for; words where there is none."""
+    for name in run.manifest(step).artifacts:
+        if name.endswith(".parquet"):
+            try:
+                table: Any = storage.read_table(storage.join(run.outputs[step], name), ["lon", "lat"])
+                return f"{table['lon'][0].as_py():.5f} {table['lat'][0].as_py():.5f}"
+            except (EarthenwareError, LookupError, ValueError):  # a table of something else, or an empty one
+                continue
+    return "LON LAT"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from earthenware import storage
-from earthenware.compiling import compile_pipeline, compiled_pipeline, load_profile
-from earthenware.graph import PipelineSpec, arguments, find_pipeline, load_spec, meaning, plan, with_values
-from earthenware.runner import Containers, find_image, images, prepare_root, run_local
+from earthenware.cli._summary import print_summary
+from earthenware.graph import find_pipeline, plan
+from earthenware.runner import check_spec
+from earthenware.runner import run as start
 
 
 @click.command(short_help="Run a whole pipeline on this machine.")
@@ -38,7 +38,7 @@ def run(
     assignments: tuple[str, ...],
     dry: bool,
     runs: Path | None,
-    runner: str,
+    runner: Literal["process", "docker"],
     image: str,
 ) -> None:
     """Run PIPELINE (such as 'pretrain') with the same compiled graph that a cluster runs.
@@ -56,31 +56,9 @@ def run(
     if image and runner != "docker":
         raise click.UsageError("--image is for '--runner docker': child processes run in no image.")
     graph = find_pipeline(pipeline)
-    spec = load_spec(pipeline, spec_uri, assignments)
-    spec = with_values(spec, {"root": storage.normalise(spec.root)})
+    spec = check_spec(graph, spec_uri, assignments)
     if dry:
         for _, sentence in plan(graph, spec):
             click.echo(sentence)
         return
-    catalogs = {field.path: str(field.of(spec)) for field in meaning(graph, "catalog")}
-    # The steps run elsewhere: a relative path means nothing there.
-    local = {path: storage.normalise(uri) for path, uri in catalogs.items() if storage.is_local(uri)}
-    spec = with_values(spec, local)
-    given = arguments(graph, spec)
-    folder = runs or (Path(spec.root) / "runs" if storage.is_local(spec.root) else Path("runs"))
-    if runner == "docker":
-        compiled = compile_pipeline(pipeline, load_profile("laptop"), image)
-        for name in images(compiled.spec):
-            find_image(name)
-        prepare_root(spec.root)
-        containers = functools.partial(Containers, spec.root, next(iter(local.values()), ""))
-        renderer, _ = run_local(compiled.text, given, folder.absolute(), containers)
-    else:
-        renderer, _ = run_local(compiled_pipeline(pipeline).read_text("utf-8"), given, folder.absolute())
-    _say_what_came_of_it(spec, renderer.outputs, renderer.seconds)
-
-
-def _say_what_came_of_it(spec: PipelineSpec, outputs: dict[str, str], seconds: dict[str, float]) -> None:
-    from earthenware.cli._summary import print_summary
-
-    print_summary(outputs, seconds, spec.root, sys.stdout)
+    print_summary(start(pipeline, spec, runner=runner, image=image, runs=runs), sys.stdout)

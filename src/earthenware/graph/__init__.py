@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from earthenware.graph._component import read_pointer, run_component
 from earthenware.graph._declare import Artifact, Kind, Pipeline, Step, Task
-from earthenware.graph._form import arguments, as_parameter
+from earthenware.graph._form import (
+    CONFIGURE,
+    Entry,
+    arguments,
+    as_parameter,
+    configure,
+    docstring,
+    form,
+    resolve,
+    signature,
+)
 from earthenware.graph._pipelines import PIPELINES, find_pipeline, task
 from earthenware.graph._plan import plan, shards
 from earthenware.graph._spec import (
@@ -24,9 +35,11 @@ from earthenware.graph._states import StepState, find_steps, newest
 from earthenware.graph._steps import STEPS
 
 __all__ = [
+    "CONFIGURE",
     "PIPELINES",
     "STEPS",
     "Artifact",
+    "Entry",
     "Kind",
     "Pipeline",
     "PipelineSpec",
@@ -38,14 +51,21 @@ __all__ = [
     "as_parameter",
     "comment",
     "commented_yaml",
+    "configure",
+    "docstring",
     "fields",
     "find_pipeline",
     "find_steps",
+    "form",
     "load_spec",
     "meaning",
     "newest",
     "plan",
+    "read_pointer",
+    "resolve",
+    "run_component",
     "shards",
+    "signature",
     "spec_type",
     "spec_yaml",
     "step_spec",

@@ -60,6 +60,7 @@ class Step:
         outputs: What it writes; the first is the product itself. A step without any, such as a gate, has no output.
         shard: Field of the spec that says which share of the input to work on, where a pipeline may divide it.
         divides: Count of the step's manifest that limits into how many shares its output can be divided.
+        hint: A command to try when a run has ended; ``{root}`` and ``{lonlat}`` stand for the root and a place in it.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Step:
     outputs: tuple[Artifact, ...] = ()
     shard: str = ""
     divides: str = ""
+    hint: str = ""
 
     def load(self) -> Any:
         """Return the library function; its packages are imported now."""

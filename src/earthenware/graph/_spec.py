@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from pydantic.fields import FieldInfo
 from earthenware.graph._declare import Pipeline, Step
 from earthenware.graph._pipelines import find_pipeline
 from earthenware.graph._steps import STEPS
-from earthenware.steps import Meaning, Spec, load_yaml, mark_of, marks, override, parse_spec
+from earthenware.steps import Meaning, Spec, load_yaml, mark_of, marks, override, parse_spec, parse_yaml
 
 _WIDTH: Final = 116
+_FIELD: Final = re.compile(r"^[{#]|:(\s|$)")
+"""What one line of YAML has and no address of a file: a brace, a comment, or a colon that ends a name."""
 
 
 class PipelineSpec(BaseModel):
@@ -124,6 +127,27 @@ def load_spec(pipeline: str, uri: str | None, assignments: Sequence[str] = ()) -
     """
     model = spec_type(find_pipeline(pipeline))
     return parse_spec(model, override(load_yaml(uri) if uri else {}, tuple(assignments)), uri or "spec")
+
+
+def read_spec(text: str) -> dict[str, Any]:
+    """Return the mapping in a YAML text, or in the file that the text is the path or URI of.
+
+    Raises:
+        EarthenwareError: ``NO_SPEC``, ``BAD_YAML``, or what reading a file raises.
+    """
+    line = text.strip()
+    if line and "\n" not in line and not _FIELD.search(line):
+        return load_yaml(line)
+    return parse_yaml(text, "spec")
+
+
+def shard_count(values: Mapping[str, Any]) -> int:
+    """Return the number of shards that the values of a pipeline's spec ask for.
+
+    Raises:
+        EarthenwareError: ``BAD_SPEC``.
+    """
+    return parse_spec(_Divided, {"shards": values["shards"]} if "shards" in values else {}).shards
 
 
 def step_spec(step: Step, values: Mapping[str, Any], assignments: Sequence[str], source: str) -> Any:

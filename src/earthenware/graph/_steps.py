@@ -89,6 +89,7 @@ _ALL: Final = (
         kind="accelerator",
         inputs=(_CHIPS, _MODEL),
         outputs=(_EMBEDDINGS, _METRICS),
+        hint="earthenware search {root} --lonlat {lonlat}   # more places like this one",
     ),
     Step(
         "report",

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from earthenware.runner._docker import Containers, find_image, images, prepare_root
-from earthenware.runner._local import run_local
-from earthenware.runner._render import Renderer
+from typing import TYPE_CHECKING
 
-__all__ = ["Containers", "Renderer", "find_image", "images", "prepare_root", "run_local"]
+from earthenware.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.runner._docker import Containers, find_image, images, prepare_root
+    from earthenware.runner._run import Run, check_spec, resolve_here, run
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
+
+__all__ = ["Containers", "Run", "check_spec", "find_image", "images", "prepare_root", "resolve_here", "run"]

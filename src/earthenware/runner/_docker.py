@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,13 +116,13 @@ class Containers:
 
     Args:
         root: Root of the run; a local one is mounted where it lies.
-        catalog: Path or URI of the catalog; a local one's folder is mounted read-only.
+        catalogs: Paths of the catalogs on this machine; the folder of each is mounted read-only.
         folder: Folder of the run, which holds events and Kubeflow's pointer artifacts.
     """
 
-    def __init__(self, root: str, catalog: str, folder: Path) -> None:
+    def __init__(self, root: str, catalogs: Sequence[str], folder: Path) -> None:
         self._root = root
-        self._catalog = catalog
+        self._catalogs = catalogs
         self._run_name = folder.name
         self._events, self._artifacts = folder / "events", folder / "artifacts"
         self._stopping = threading.Event()
@@ -185,8 +185,8 @@ class Containers:
             writable = str(storage.local_path(self._root))
             mounts.append(Mount(writable, writable, type="bind"))
         read_only = {value for value in variables.values() if value.startswith("/") and Path(value).is_file()}
-        if self._catalog and storage.is_local(self._catalog):
-            folder = storage.local_path(self._catalog).parent
+        for catalog in self._catalogs:
+            folder = storage.local_path(catalog).parent
             if not (writable and folder.is_relative_to(writable)):
                 read_only.add(str(folder))
         return [*mounts, *(Mount(path, path, type="bind", read_only=True) for path in sorted(read_only))]

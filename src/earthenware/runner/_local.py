@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from earthenware.errors import EarthenwareError, first_line
 from earthenware.processes import step_process
@@ -25,6 +25,8 @@ def run_local(
     arguments: Mapping[str, Any],
     runs: Path,
     containers: Callable[[Path], Containers] | None = None,
+    spec: str = "",
+    stream: IO[str] | None = None,
 ) -> tuple[Renderer, Path]:
     """Run a compiled pipeline and show the progress of its steps.
 
@@ -33,6 +35,8 @@ def run_local(
         arguments: Parameters of the pipeline.
         runs: Folder below which this run keeps its events, Kubeflow's log and its pointer artifacts.
         containers: Makes the containers of a run from the run's folder; None runs the steps as child processes.
+        spec: What the run is asked to do, as YAML, to be kept in its folder.
+        stream: Where progress is shown; standard output by default.
 
     Returns:
         The renderer, which knows each task's output and seconds, and the folder of this run.
@@ -44,7 +48,8 @@ def run_local(
     events = folder / "events"
     events.mkdir(parents=True)
     log = folder / "kfp.log"
-    terminal = sys.stdout
+    (folder / "spec.yaml").write_text(spec, encoding="utf-8")
+    terminal = stream or sys.stdout
     os.environ[EVENTS_VARIABLE] = str(events)
     engine = containers(folder) if containers else None
     try:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from earthenware.errors import EarthenwareError
 from earthenware.steps._attempt import Attempt, Reject, Result
-from earthenware.steps._component import ComponentTask, component, read_pointer
 from earthenware.steps._events import EVENTS_VARIABLE, EventLog, describe_seconds, render_line
 from earthenware.steps._holder import holder_is_alive
 from earthenware.steps._lineage import lineage
 from earthenware.steps._manifest import ArtifactRecord, InputRecord, Manifest, read_manifest
 from earthenware.steps._plan import Plan
-from earthenware.steps._run import DryRun, StepReport, dry_run, is_dry_run, run_step
+from earthenware.steps._run import (
+    DryRun,
+    StepReport,
+    already_reported,
+    dry_run,
+    is_dry_run,
+    report_failure,
+    run_step,
+)
 from earthenware.steps._spec import CommaList, Meaning, Spec, canonical_json, mark_of, marks, parse_spec, sha256_json
-from earthenware.steps._yaml import load_yaml, override
+from earthenware.steps._yaml import load_yaml, override, parse_yaml
 
 __all__ = [
     "EVENTS_VARIABLE",
     "ArtifactRecord",
     "Attempt",
     "CommaList",
-    "ComponentTask",
     "DryRun",
     "EarthenwareError",
     "EventLog",
@@ -31,8 +37,8 @@ __all__ = [
     "Result",
     "Spec",
     "StepReport",
+    "already_reported",
     "canonical_json",
-    "component",
     "describe_seconds",
     "dry_run",
     "holder_is_alive",
@@ -43,9 +49,10 @@ __all__ = [
     "marks",
     "override",
     "parse_spec",
+    "parse_yaml",
     "read_manifest",
-    "read_pointer",
     "render_line",
+    "report_failure",
     "run_step",
     "sha256_json",
 ]

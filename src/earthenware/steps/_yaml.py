@@ -101,8 +101,6 @@ def load_yaml(uri: str) -> dict[str, Any]:
     Raises:
         EarthenwareError: ``NO_SPEC`` when there is no such file, ``BAD_YAML`` when it does not parse to a mapping.
     """
-    import yaml
-
     shown = storage.redact(uri)
     try:
         data = storage.read_bytes(uri)
@@ -115,6 +113,17 @@ def load_yaml(uri: str) -> dict[str, Any]:
         ) from None
     except UnicodeDecodeError:
         raise EarthenwareError("BAD_YAML", f"'{shown}' is not a UTF-8 text file.") from None
+    return parse_yaml(text, shown)
+
+
+def parse_yaml(text: str, shown: str) -> dict[str, Any]:
+    """Return the mapping in a YAML text that errors call ``shown``.
+
+    Raises:
+        EarthenwareError: ``BAD_YAML`` when it does not parse to a mapping.
+    """
+    import yaml
+
     try:
         values = _load_plain(text)
     except yaml.YAMLError as error:
