@@ -8,6 +8,7 @@ from components.base import step_component
 @step_component
 def train(
     chips: dsl.Input[dsl.Dataset],
+    validation: dsl.Input[dsl.Artifact],
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     root: str,

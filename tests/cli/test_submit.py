@@ -38,6 +38,7 @@ def test_a_run_is_started_with_the_spec_s_parameters(server, call):
     expected = arguments(PIPELINES["pretrain"], load_spec("pretrain", call.spec, ("train.seed=5",)))
     assert run["runtime_config"] == {"parameters": expected, "pipeline_root": "s3://bucket/kfp"}
     assert run["runtime_config"]["parameters"]["train_epochs"] == 7
+    assert run["runtime_config"]["parameters"]["spec"] == "train:\n  seed: 5\n"
     assert run["service_account"] == "robot"
     assert run["display_name"].startswith("pretrain 20")
     version = only(server.state.versions)

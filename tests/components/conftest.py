@@ -40,12 +40,13 @@ class Bench:
         return train_tiny(self.chips, str(self.folder / "model")).output
 
     def given(self, name: str) -> tuple[Inputs, dict[str, Any]]:
-        """Return the inputs and parameters that suit a component."""
+        """Return the inputs and the spec that suit a component; a shard is a parameter of its own."""
         match name:
             case "query":
-                return {}, {"catalog": self.catalog, "shards": 2}
+                return {}, {"shards": 2, "query": {"catalog": self.catalog}}
             case "build-0" | "build-1":
-                return {"scenes": self.output("query")}, {"shard": f"{name[-1]}/2", "chip_size": 32, "workers": 1}
+                given = {"shard": f"{name[-1]}/2", "chip_size": 32, "workers": 1}
+                return {"scenes": self.output("query")}, given
             case "merge":
                 return {"stores": [self.output("build-0"), self.output("build-1")]}, {}
             case "validate":

@@ -54,7 +54,14 @@ def _pointers(inputs: Inputs, folder: Path) -> dict[str, list[str]]:
     return {key: [write_pointer(folder / "pointers", uri) for uri in uris] for key, uris in lists.items()}
 
 
-def call(name: str, inputs: Inputs, folder: Path, version: str = __version__, **parameters: Any) -> Ran:
+def as_parameters(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a component for the values of its spec: YAML, of which JSON is a part."""
+    spec = {key: value for key, value in values.items() if key != "shard"}
+    given = {"spec": json.dumps(spec)} if spec else {}
+    return given | ({"shard": values["shard"]} if "shard" in values else {})
+
+
+def call(name: str, inputs: Inputs, folder: Path, version: str = __version__, **values: Any) -> Ran:
     """Call the Python function of a component with artifacts as Kubeflow's executor makes them."""
     spec = BUILT[name].component_spec
     given: dict[str, Any] = {}
@@ -70,14 +77,15 @@ def call(name: str, inputs: Inputs, folder: Path, version: str = __version__, **
         if kind_of(item)
     }
     root = str(folder / "root")
+    parameters = as_parameters(values)
     returned = BUILT[name].python_func(**given, **made, root=root, package_version=version, **parameters)
     return Ran(made, returned)
 
 
-def run_alone(name: str, inputs: Inputs, folder: Path, **parameters: Any) -> Ran:
+def run_alone(name: str, inputs: Inputs, folder: Path, **values: Any) -> Ran:
     """Run a component's YAML, alone in a pipeline that imports its inputs, through ``kfp.local``."""
     component = load_component_from_file(str(folder / "compiled" / f"{name}_component.yaml"))
-    outputs = {key: kind_of(item) or list[str] for key, item in (component.component_spec.outputs or {}).items()}
+    outputs = {key: kind_of(item) or list for key, item in (component.component_spec.outputs or {}).items()}
     result: Any = NamedTuple("result", list(outputs.items())) if outputs else None
 
     def alone() -> Any:
@@ -90,7 +98,7 @@ def run_alone(name: str, inputs: Inputs, folder: Path, **parameters: Any) -> Ran
                 with dsl.ParallelFor(paths) as path:
                     found = dsl.importer(artifact_uri=path, artifact_class=kind)
                 given[key] = dsl.Collected(found.output)
-        task = component(**given, root=str(folder / "root"), package_version=__version__, **parameters)
+        task = component(**given, root=str(folder / "root"), package_version=__version__, **as_parameters(values))
         task.set_caching_options(False)
         return result(**{key: task.outputs[key] for key in outputs}) if result else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,12 @@ def test_its_page_is_small_and_asks_for_nothing(bench: Bench, name: str, kind: s
 
 
 def test_query_names_the_shards_and_never_more_than_there_are_scenes(bench: Bench, tmp_path: Path) -> None:
-    assert bench.ran("query").returned == ["0/2", "1/2"]
+    assert [share["shard"] for share in bench.ran("query").returned] == ["0/2", "1/2"]
     scenes = bench.ran("query").pointer()["counts"]["scenes"]
-    ran = call("query", {}, tmp_path, catalog=bench.catalog, shards=1000)
-    assert ran.returned == [f"{index}/{scenes}" for index in range(scenes)]
+    ran = call("query", {}, tmp_path, shards=1000, query={"catalog": bench.catalog})
+    assert [share["shard"] for share in ran.returned] == [f"{index}/{scenes}" for index in range(scenes)]
+    assert {share["root"] for share in ran.returned} == {str(tmp_path / "root")}
+    assert {json.loads(share["spec"])["shards"] for share in ran.returned} == {1000}
 
 
 def test_merge_joins_what_the_shards_built(bench: Bench) -> None:
@@ -86,7 +89,7 @@ def test_merge_joins_what_the_shards_built(bench: Bench) -> None:
 
 
 def test_gate_lets_good_data_pass_and_raises_on_a_bad_verdict(bench: Bench, tmp_path: Path) -> None:
-    assert bench.ran("gate").returned is None
+    assert not bench.ran("gate").artifacts
     inputs, parameters = bench.given("validate")
     bad = call("validate", inputs, tmp_path, **parameters, min_chips_train=1000).pointer()["uri"]
     with pytest.raises(EarthenwareError) as caught:

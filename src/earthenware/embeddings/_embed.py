@@ -20,6 +20,7 @@ from earthenware.embeddings._write import product_rows, write_product
 from earthenware.errors import EarthenwareError
 from earthenware.products import EMBEDDINGS_FILE, product_schema
 from earthenware.steps import Attempt, Reject, Result, StepReport, read_manifest, run_step
+from earthenware.tracking import record_step
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +51,7 @@ def embed(spec: EmbedSpec, chips: str, model: str, output: str) -> StepReport:
         EarthenwareError: ``NO_CHIPS`` when nothing is to be embedded, ``TOO_MANY_REJECTS``, or what the store, the
             model or the output raises.
     """
-    return run_step(
+    report = run_step(
         "embed",
         ALGORITHM_VERSION,
         spec=spec,
@@ -58,6 +59,8 @@ def embed(spec: EmbedSpec, chips: str, model: str, output: str) -> StepReport:
         output=output,
         body=lambda attempt: _Export(spec, chips, model, attempt).run(),
     )
+    record_step(model, report.output)
+    return report
 
 
 class _Export:

@@ -30,7 +30,7 @@ _ALL: Final = (
         "Pretrain a masked autoencoder on satellite images from a STAC catalog, evaluate it, and export embeddings.",
         (
             *_CUBES,
-            task("train", chips="merge", after="gate"),
+            task("train", chips="merge", validation="validate", after="gate"),
             task("evaluate", chips="merge", model="train"),
             task("embed", chips="merge", model="train"),
             task("report", chips="merge", model="train", evaluation="evaluate", embeddings="embed"),

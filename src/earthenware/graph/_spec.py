@@ -159,7 +159,7 @@ def step_spec(step: Step, values: Mapping[str, Any], assignments: Sequence[str],
     model = step.spec_type()
     if model is None:
         return None
-    if set(values) <= {*STEPS, *_Divided.model_fields}:
+    if set(values) <= {step.name, *STEPS, *_Divided.model_fields}:
         values = values.get(step.name) or {}
     return parse_spec(model, override(dict(values), tuple(assignments)), source)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -69,7 +70,7 @@ _ALL: Final = (
         "earthenware.training:TrainSpec",
         "Pretrain a masked autoencoder with Ray Train and register it in MLflow as 'candidate'.",
         kind="ray",
-        inputs=(_CHIPS,),
+        inputs=(_CHIPS, replace(_VALIDATION, optional=True)),
         outputs=(_MODEL, _METRICS),
     ),
     Step(

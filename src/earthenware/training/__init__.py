@@ -11,8 +11,8 @@ from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from earthenware.training._spec import TrainSpec
-    from earthenware.training._train import record_step, train
+    from earthenware.training._train import train
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
-__all__ = ["TrainSpec", "record_step", "train"]
+__all__ = ["TrainSpec", "train"]

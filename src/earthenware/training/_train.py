@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from earthenware import storage
+from earthenware import storage, tracking
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.launch import ray_job_settings, run_as_ray_job, step_command
-from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
+from earthenware.steps import Attempt, Result, StepReport, run_step
 from earthenware.training._job import split_chips, total_steps
 from earthenware.training._record import Record
 from earthenware.training._spec import TrainSpec
@@ -21,7 +21,7 @@ _STEP = "train"
 _CHECKPOINTS = "checkpoints"
 
 
-def train(spec: TrainSpec, chips: str, output: str) -> StepReport:
+def train(spec: TrainSpec, chips: str, output: str, validation: str = "") -> StepReport:
     """Pretrain a model on chips without labels.
 
     The output holds ``model/`` (the package), ``history.parquet`` (epoch, train_loss, validation_loss, learning_rate,
@@ -35,6 +35,7 @@ def train(spec: TrainSpec, chips: str, output: str) -> StepReport:
         spec: What to do.
         chips: URI of the chip store.
         output: The prefix to own.
+        validation: Output of the validation of these chips, for the record in MLflow; it changes no result.
 
     Raises:
         EarthenwareError: ``NO_TRAINING_CHIPS``, ``TOO_FEW_CHIPS``, ``BAD_MODEL``, ``LOSS_NOT_FINITE``, ``NO_GPU``,
@@ -52,30 +53,10 @@ def train(spec: TrainSpec, chips: str, output: str) -> StepReport:
         return step_command(_STEP, spec, {"chips": chips}, where)
 
     settings = ray_job_settings()
-    if settings is None:
-        return here()
-    return run_as_ray_job(settings, here, command=command, workers=spec.workers)
-
-
-def record_step(model: str, output: str) -> None:
-    """Log a step that training knows nothing of, such as the validation of its chips, to the MLflow run of a training.
-
-    Args:
-        model: Output of :func:`train`; nothing is logged where it was not tracked, or where the step is logged already.
-        output: Output of the other step.
-
-    Raises:
-        EarthenwareError: ``TRACKING_*``, or what reading a manifest raises.
-    """
-    details = read_manifest(model).details["model"]
-    if "mlflow_run_id" not in details:
-        return
-    from earthenware.tracking import resume_run
-
-    manifest = read_manifest(output)
-    run = resume_run(details["mlflow_run_id"], details["mlflow_tracking_uri"])
-    if run.client.get_run(run.run_id).data.tags.get(f"{manifest.step}.digest") != manifest.digest:
-        run.log_manifest(manifest)
+    report = here() if settings is None else run_as_ray_job(settings, here, command=command, workers=spec.workers)
+    if validation:
+        tracking.record_step(report.output, validation)
+    return report
 
 
 def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
