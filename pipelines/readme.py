@@ -13,7 +13,13 @@ from pipelines.usage import is_artifact, usage
 
 __all__ = ["load", "render_index", "render_readme", "write_readmes"]
 
-_TYPES = {"String": "str", "Integer": "int", "Float": "float", "Boolean": "bool", "List[String]": "list[str]"}
+_TYPES = {
+    "String": "str",
+    "Integer": "int",
+    "Float": "float",
+    "Boolean": "bool",
+    "List[Dict[String, String]]": "list[dict[str, str]]",
+}
 """What people write in Python for the types of a pipeline's interface."""
 _MADE = "<!-- Made by 'make pipelines'. -->"
 
