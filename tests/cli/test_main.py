@@ -75,7 +75,8 @@ def test_wrong_field_is_one_line_with_field_value_and_what_is_allowed(
     first = err.splitlines()[0]
     assert 'train.epochs = "none"' in first
     assert "valid integer" in first
-    assert "train.epoch is not a known field (known: preset" in first
+    assert "train.epoch is not a known field (known: " in first
+    assert "epochs, batch_size" in first
 
 
 def test_missing_spec_file(capsys: pytest.CaptureFixture[str]) -> None:

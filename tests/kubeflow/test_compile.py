@@ -235,7 +235,7 @@ def test_a_step_that_the_pipeline_lacks_is_refused(written: Written) -> None:
     with pytest.raises(EarthenwareError, match="'pretrian', which 'pretrain' has no step for") as caught:
         compile_pipeline("pretrain", load_profile(written("steps: {pretrian: {queue: a}}")))
     assert caught.value.code == "BAD_PROFILE"
-    assert "build, embed, evaluate" in caught.value.remedy
+    assert "build, configure, embed, evaluate" in caught.value.remedy
 
 
 def test_an_unknown_pipeline() -> None:
