@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FIT_ROWS = 100_000
+"""Components of more records than this are fitted to so many, evenly spaced."""
+
 
 def principal_components(features: NDArray[Any], count: int = 3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Project features on their directions of largest variance.
@@ -19,19 +22,17 @@ def principal_components(features: NDArray[Any], count: int = 3) -> tuple[NDArra
         Scores `[record, count]` and the share of the variance that each holds `[count]`. A component's sign is chosen
         so that its largest loading is positive; components that do not exist are 0.
     """
+    from sklearn.decomposition import PCA
+
     values = np.asarray(features, np.float64)
-    centred = values - values.mean(0) if len(values) else values
     scores, shares = np.zeros((len(values), count)), np.zeros(count)
-    if min(centred.shape) == 0:
+    if len(values) < 2 or not np.ptp(values, axis=0).any():
         return scores, shares
-    _, singular, directions = np.linalg.svd(centred, full_matrices=False)
-    found = min(count, len(singular))
-    directions = directions[:found]
-    largest = directions[np.arange(found), np.abs(directions).argmax(1)]
-    scores[:, :found] = centred @ (directions * np.where(largest < 0, -1.0, 1.0)[:, None]).T
-    variance = singular**2
-    if variance.sum() > 0:
-        shares[:found] = variance[:found] / variance.sum()
+    sample = values[np.linspace(0, len(values) - 1, min(len(values), FIT_ROWS)).astype(int)]
+    fitted = PCA(min(count, *sample.shape), svd_solver="covariance_eigh").fit(sample)
+    found = fitted.n_components_
+    scores[:, :found] = fitted.transform(values)
+    shares[:found] = fitted.explained_variance_ratio_
     return scores, shares
 
 

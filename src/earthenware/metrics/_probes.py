@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.metrics._neighbours import nearest_neighbours
-from earthenware.metrics._scores import classification_scores
 
 PENALTIES: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
 """Inverse strengths of the L2 penalty among which the linear probe chooses."""
@@ -29,15 +28,13 @@ def standardise(train: NDArray[Any], *others: NDArray[Any]) -> list[NDArray[np.f
     Returns:
         The standardised arrays, ``train`` first.
     """
-    values = np.asarray(train, np.float64)
-    known = ~np.isnan(values)
-    number = np.maximum(known.sum(0), 1)
-    mean = np.where(known, values, 0.0).sum(0) / number
-    deviation = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(0) / number)
+    from sklearn.preprocessing import StandardScaler
+
+    with np.errstate(invalid="ignore"):  # a feature that nobody knows has no mean, and becomes 0 below
+        scaler = StandardScaler().fit(np.asarray(train, np.float64))
     # Rounding leaves a constant feature a deviation of some 1e-16 of its size: that is not a signal.
-    varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1.0)
-    scale = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 0.0)
-    return [np.nan_to_num((np.asarray(a, np.float64) - mean) * scale) for a in (train, *others)]
+    varies = np.sqrt(scaler.var_) > 1e-12 * np.maximum(np.abs(scaler.mean_), 1.0)
+    return [np.nan_to_num(scaler.transform(np.asarray(a, np.float64))) * varies for a in (train, *others)]
 
 
 def knn_probe(
@@ -68,68 +65,48 @@ def knn_probe(
     return np.asarray(classes[np.argmax(votes + nearness / (4.0 * k), axis=1)])
 
 
-def _fit(features: NDArray[np.float64], labels: NDArray[Any], penalty: float) -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    # The matrices are small: threads would wait for each other longer than they work.
-    with warnings.catch_warnings(), threadpool_limits(1):
-        # A probe that has not converged to the last digit is still a fair probe, for every feature set alike.
-        warnings.simplefilter("ignore")
-        return LogisticRegression(C=penalty, max_iter=200, tol=1e-3).fit(features, labels)
-
-
-def choose_penalty(features: NDArray[Any], labels: NDArray[Any], places: NDArray[Any]) -> float:
-    """Choose the penalty by cross-validation whose folds never share a place.
-
-    Args:
-        features: `[record, feature]`.
-        labels: `[record]`.
-        places: `[record]`.
-
-    Returns:
-        The value of ``PENALTIES`` with the highest mean balanced accuracy; the strongest penalty among equals;
-        1.0 when no fold can be formed (one place, or folds with one class).
-    """
-    from sklearn.model_selection import GroupKFold
-
-    folds = min(INNER_FOLDS, len(np.unique(places)))
-    if folds < 2:
-        return 1.0
-    totals, used = np.zeros(len(PENALTIES)), 0
-    for train, held_out in GroupKFold(folds).split(features, labels, places):
-        if len(np.unique(labels[train])) < 2:
-            continue
-        inner, outer = standardise(features[train], features[held_out])
-        used += 1
-        for i, penalty in enumerate(PENALTIES):
-            predicted = _fit(inner, labels[train], penalty).predict(outer)
-            totals[i] += classification_scores(labels[held_out], predicted).balanced_accuracy
-    return PENALTIES[int(np.argmax(totals))] if used else 1.0
-
-
 def linear_probe(
     train_features: NDArray[Any],
     train_labels: NDArray[Any],
-    train_places: NDArray[Any],
+    train_sites: NDArray[Any],
     features: NDArray[Any],
 ) -> tuple[NDArray[Any], float]:
-    """Label records by an L2-regularised multinomial logistic regression.
+    """Label records by an L2-regularised multinomial logistic regression on standardised features.
 
     Args:
         train_features: `[train record, feature]`.
         train_labels: Labels `[train record]`; at least two classes.
-        train_places: Places `[train record]`; the penalty is chosen on folds that share no place.
+        train_sites: Sites `[train record]`; the penalty is chosen on folds that share no site.
         features: `[record, feature]`.
 
     Returns:
-        Predicted labels `[record]`, and the chosen inverse penalty.
+        Predicted labels `[record]`, and the chosen inverse penalty: of ``PENALTIES`` the one with the highest mean
+        balanced accuracy, the strongest among equals; 1.0 when no fold can be formed (one site, or one class in each).
 
     Raises:
         ValueError: When there are fewer than two classes.
     """
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
     if len(np.unique(train_labels)) < 2:
         raise ValueError("a linear probe needs at least two classes")
-    penalty = choose_penalty(train_features, train_labels, train_places)
-    train, queries = standardise(train_features, features)
-    return np.asarray(_fit(train, train_labels, penalty).predict(queries)), penalty
+    known = SimpleImputer(strategy="constant", fill_value=0.0, keep_empty_features=True)
+    probe = make_pipeline(StandardScaler(), known, LogisticRegression(max_iter=200, tol=1e-3))
+    folds = min(INNER_FOLDS, len(np.unique(train_sites)))
+    splits = GroupKFold(folds).split(train_features, train_labels, train_sites) if folds > 1 else ()
+    usable = [(fitted, judged) for fitted, judged in splits if len(np.unique(train_labels[fitted])) > 1]
+    grid = {"logisticregression__C": PENALTIES if usable else (1.0,)}
+    # Without a fold there is nothing to choose: the one candidate is judged by what it was fitted on.
+    everything = np.arange(len(train_labels))
+    search = GridSearchCV(probe, grid, scoring="balanced_accuracy", cv=usable or [(everything, everything)])
+    # The matrices are small: threads would wait for each other longer than they work.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        # A probe that has not converged to the last digit is still a fair probe, for every feature set alike.
+        warnings.simplefilter("ignore")
+        search.fit(train_features, train_labels)
+    return np.asarray(search.predict(features)), float(search.best_params_["logisticregression__C"])

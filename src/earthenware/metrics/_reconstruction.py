@@ -9,41 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def patches_to_pixels(patches: NDArray[Any], patch_size: int) -> NDArray[Any]:
-    """Repeat one value per patch over the patch's pixels.
-
-    Args:
-        patches: `[..., patch]`, row by row over a square of patches.
-        patch_size: Side of a patch in pixels.
-
-    Returns:
-        `[..., y, x]`.
-
-    Raises:
-        ValueError: When the patches do not form a square.
-    """
-    side = round(patches.shape[-1] ** 0.5)
-    if side * side != patches.shape[-1]:
-        raise ValueError(f"{patches.shape[-1]} patches do not form a square")
-    square = patches.reshape(*patches.shape[:-1], side, side)
-    return np.repeat(np.repeat(square, patch_size, axis=-2), patch_size, axis=-1)
-
-
-def masked_mean_squared_error(target: NDArray[Any], predicted: NDArray[Any], counted: NDArray[np.bool_]) -> float:
-    """Mean squared error over the counted pixels.
-
-    Args:
-        target: `[..., y, x]`, any unit; values that do not count may be NaN.
-        predicted: Same shape and unit.
-        counted: True for the pixels that count, same shape.
-
-    Returns:
-        The error in the squared unit; NaN when no pixel counts.
-    """
-    errors = np.asarray(target[counted], np.float64) - np.asarray(predicted[counted], np.float64)
-    return float((errors**2).mean()) if errors.size else float("nan")
-
-
 @dataclass
 class SquaredErrors:
     """Squared errors per band, added up over many chips.
