@@ -20,7 +20,7 @@ _IMPORTABLE: Final = (
     "lightning",
     "mlflow",
     "obstore",
-    "odc.stac",
+    "odc.geo",
     "pyarrow",
     "pystac_client",
     "rasterio",

@@ -28,7 +28,7 @@ from earthenware.steps._plan import CLAIM, Plan, make_plan, occupied
 from earthenware.steps._spec import Spec, sha256_json
 
 ERROR: Final = "error.json"
-_PACKAGES: Final = ("earthenware", "torch", "lightning", "ray", "zarr", "zarrs", "rasterio", "odc-stac", "pyarrow")
+_PACKAGES: Final = ("earthenware", "torch", "lightning", "ray", "zarr", "zarrs", "rasterio", "odc-geo", "pyarrow")
 
 
 @dataclass(frozen=True)
