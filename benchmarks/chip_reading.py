@@ -124,9 +124,9 @@ def _places(store: ChipStore) -> list[tuple[str, int]]:
     import pyarrow.parquet as pq
 
     found: dict[str, tuple[str, int]] = {}
-    for part in store.document["parts"]:
-        ids: Sequence[str] = pq.read_table(f"{store.uri}/{part['path']}/chips.parquet")["chip_id"].to_pylist()
-        found |= {chip: (part["path"], position) for position, chip in enumerate(ids)}
+    for part in store.document.parts:
+        ids: Sequence[str] = pq.read_table(f"{store.uri}/{part.path}/chips.parquet")["chip_id"].to_pylist()
+        found |= {chip: (part.path, position) for position, chip in enumerate(ids)}
     return [found[chip] for chip in store.index["chip_id"].to_pylist()]
 
 

@@ -11,8 +11,7 @@ import numpy as np
 import pyproj
 import shapely
 
-from earthenware import storage
-from earthenware.chips import ChipStore, ChipWriter, Mask, PartEntry, column, write_store
+from earthenware.chips import ChipStore, Mask, column, write_chips
 from earthenware.sensors import sensor
 from earthenware.steps import Attempt, Result, Spec, StepReport, run_step
 
@@ -84,29 +83,31 @@ def build_tiny(output: str, **fields: Any) -> StepReport:
     spec = TinySpec(**fields)
 
     def body(attempt: Attempt) -> Result:
-        entries = []
+        pixels: dict[str, list[np.ndarray]] = {name: [] for name in SENSORS}
+        masks: dict[str, list[np.ndarray]] = {name: [] for name in SENSORS}
+        rows: list[dict[str, Any]] = []
         for place in range(spec.places):
             random = np.random.default_rng([spec.seed, place])
-            local = attempt.scratch / f"part{place}"
-            rows = _rows(spec, place, random)
-            with ChipWriter(local, chip_size=SIZE, gsd=10.0, sensors=SENSORS, expected=len(rows)) as writer:
-                for number, row in enumerate(rows):
-                    values = _pixels(random, row.pop("cover"))
-                    stored = {s: sensor(s).encode(v)[None] for s, v in values.items()}
-                    flags = {s: np.zeros((1, SIZE, SIZE), np.uint8) for s in SENSORS}
-                    if number % 4 == 3:
-                        flags["sentinel-2-l2a"][:, : SIZE // 2] = Mask.CLOUD
-                        row[column("sentinel-2-l2a", "cloud_fraction")] = 0.5
-                    if place == 1:
-                        row[column("sentinel-1-rtc", "present")] = False
-                    writer.write(stored, flags, [row])
-            assert writer.summary is not None
-            path = attempt.part_path(f"place{place}")
-            storage.upload_tree(local, attempt.uri(path))
-            summary = writer.summary.to_json()
-            entries.append(PartEntry.from_json({"path": path, **{k: summary[k] for k in ("chips", "digest", "sums")}}))
-        document = write_store(attempt.output, entries, chip_size=SIZE, gsd=10.0, sensors=SENSORS)
-        return Result(counts={"chips": document["chips"]}, content=document["content_digest"])
+            for number, row in enumerate(_rows(spec, place, random)):
+                for name, values in _pixels(random, row.pop("cover")).items():
+                    pixels[name].append(sensor(name).encode(values))
+                    masks[name].append(np.zeros((SIZE, SIZE), np.uint8))
+                if number % 4 == 3:
+                    masks["sentinel-2-l2a"][-1][: SIZE // 2] = Mask.CLOUD
+                    row[column("sentinel-2-l2a", "cloud_fraction")] = 0.5
+                if place == 1:
+                    row[column("sentinel-1-rtc", "present")] = False
+                rows.append(row)
+        document = write_chips(
+            attempt.output,
+            {name: np.stack(values) for name, values in pixels.items()},
+            {name: np.stack(values) for name, values in masks.items()},
+            rows,
+            gsd=10.0,
+            parts=spec.places,
+            path=attempt.part_path,
+        )
+        return Result(counts={"chips": document.chips}, content=document.content_digest)
 
     return run_step("build", 1, spec=spec, inputs={}, output=output, body=body)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from earthenware.chips import ChipWriter, Mask, PartEntry, PartSummary, SensorLayout, column, write_store
+from earthenware.chips import ChipWriter, Mask, PartSummary, SensorLayout, StoreDocument, column, store_document
 
 SENSORS = ("sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30", "land-cover")
 
@@ -67,14 +67,13 @@ def write_part(folder: Path, pixels, masks, rows, chip_size: int, *, batch: int 
         return writer.close()
 
 
-def entry(path: str, summary: PartSummary) -> PartEntry:
-    return PartEntry(path=path, chips=summary.chips, digest=summary.digest, sums=summary.sums)
-
-
-def make_store(root: Path, chip_size: int, parts: list[tuple[Any, Any, Any]]) -> dict[str, Any]:
+def make_store(root: Path, chip_size: int, parts: list[tuple[Any, Any, Any]]) -> StoreDocument:
     """Write a store of several parts at ``root``; return its document."""
     entries = []
     for number, (pixels, masks, rows) in enumerate(parts):
         path = f"parts/{number:03d}/attempt"
-        entries.append(entry(path, write_part(root / path, pixels, masks, rows, chip_size)))
-    return write_store(str(root), entries, chip_size=chip_size, gsd=10.0, sensors=SENSORS)
+        entries.append(write_part(root / path, pixels, masks, rows, chip_size).entry(path))
+    layouts = {sensor: SensorLayout.of(sensor) for sensor in SENSORS}
+    document = store_document(entries, chip_size=chip_size, gsd=10.0, layouts=layouts)
+    document.write(str(root))
+    return document

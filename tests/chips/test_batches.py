@@ -26,10 +26,10 @@ def read_by_zarr(store: ChipStore, root: Path, sensor: str, i: int) -> tuple[np.
     import pyarrow.parquet as pq
 
     chip = store.index["chip_id"][i].as_py()
-    for part in store.document["parts"]:
-        ids = pq.read_table(root / part["path"] / "chips.parquet")["chip_id"].to_pylist()
+    for part in store.document.parts:
+        ids = pq.read_table(root / part.path / "chips.parquet")["chip_id"].to_pylist()
         if chip in ids:
-            group = zarr.open_group(root / part["path"] / "pixels.zarr" / sensor, mode="r")
+            group = zarr.open_group(root / part.path / "pixels.zarr" / sensor, mode="r")
             return np.asarray(group["pixels"][ids.index(chip)]), np.asarray(group["mask"][ids.index(chip)])
     raise AssertionError(chip)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from earthenware.chips import FORMAT_VERSION, ChipStore
-from earthenware.chips._format import migrate
+from earthenware.chips._document import migrate
 from earthenware.errors import EarthenwareError
 from tests.chips._chips import SENSORS, make_chips, make_store
 
@@ -102,6 +103,27 @@ def test_an_index_of_another_form_says_what_differs(
     assert "parts/001" in raised.value.message
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda table: table.drop_columns(["split"]), "lacks the column 'split'"),
+        (lambda table: table.slice(1), "holds 4 chips, not the 5 that are stated"),
+        (lambda table: table.rename_columns([*table.column_names[:-1], "other"]), "lacks the column"),
+        (lambda table: table.select(table.column_names[::-1]), "in another order"),
+        (lambda table: table.append_column("more", table["row"]), "has other columns"),
+    ],
+    ids=["column", "row", "renamed", "order", "more"],
+)
+def test_an_index_of_another_form_is_said_to_be_so(root: Path, change: Callable[..., Any], words: str) -> None:
+    import pyarrow.parquet as pq
+
+    path = root / "parts/001/attempt/chips.parquet"
+    pq.write_table(change(pq.read_table(path)), path)
+    with pytest.raises(EarthenwareError, match=f"parts/001/attempt' is damaged: chips.parquet {words}") as raised:
+        len(ChipStore.open(str(root)).index)
+    assert raised.value.code == "CHIPS_CORRUPT"
+
+
 def test_verify_finds_a_changed_index(root: Path) -> None:
     path = root / "parts/001/attempt/chips.parquet"
     table = pq.read_table(path)
@@ -113,6 +135,26 @@ def test_verify_finds_a_changed_index(root: Path) -> None:
 def _rewrite(root: Path, **fields: object) -> None:
     document = json.loads((root / "store.json").read_text())
     (root / "store.json").write_text(json.dumps({**document, **fields}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"chips": "many"}, "chips"), ({"sensors": 3}, "sensors"), ({"parts": [{}]}, "parts.0.path is required")],
+)
+def test_a_field_of_another_kind_is_refused(root: Path, fields: dict[str, object], words: str) -> None:
+    _rewrite(root, **fields)
+    with pytest.raises(EarthenwareError, match=r"store\.json'.*" + words) as raised:
+        ChipStore.open(str(root))
+    assert raised.value.code == "NOT_A_CHIP_STORE"
+
+
+def test_a_missing_field_is_named(root: Path) -> None:
+    document = json.loads((root / "store.json").read_text())
+    del document["content_digest"]
+    (root / "store.json").write_text(json.dumps(document))
+    with pytest.raises(EarthenwareError, match="content_digest is required") as raised:
+        ChipStore.open(str(root))
+    assert raised.value.code == "NOT_A_CHIP_STORE"
 
 
 def test_a_newer_format_is_refused(root: Path) -> None:
@@ -154,7 +196,7 @@ def test_older_documents_pass_through_every_migration() -> None:
 
 
 def test_every_past_version_has_a_migration() -> None:
-    from earthenware.chips._format import MIGRATIONS
+    from earthenware.chips._document import MIGRATIONS
 
     assert sorted(MIGRATIONS) == list(range(1, FORMAT_VERSION))
 

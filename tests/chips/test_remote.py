@@ -22,8 +22,8 @@ def test_read_merge_and_damage(bucket: str, tmp_path: Path) -> None:
         make_store(tmp_path / name, 16, [make_chips(rng, 6, 16, first=first)])
         storage.upload_tree(tmp_path / name, f"{bucket}/run/{name}")
     merged = merge_documents([f"{bucket}/run/one", f"{bucket}/run/two"], f"{bucket}/run/all")
-    assert [part["path"] for part in merged["parts"]] == ["../one/parts/000/attempt", "../two/parts/000/attempt"]
-    storage.write_json(f"{bucket}/run/all/store.json", merged)
+    assert [part.path for part in merged.parts] == ["../one/parts/000/attempt", "../two/parts/000/attempt"]
+    merged.write(f"{bucket}/run/all")
     remote = pickle.loads(pickle.dumps(ChipStore.open(f"{bucket}/run/all")))
     local = [ChipStore.open(str(tmp_path / name)) for name in ("one", "two")]
     assert remote.index["chip_id"].to_pylist() == [i for store in local for i in store.index["chip_id"].to_pylist()]

@@ -16,7 +16,17 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earthenware.chips import UNUSABLE, ChipStore, ChipWriter, Mask, SensorLayout, column, merge_documents
+from earthenware.chips import (
+    UNUSABLE,
+    BandStatistics,
+    ChipStore,
+    ChipWriter,
+    Mask,
+    SensorLayout,
+    column,
+    merge_documents,
+    write_chips,
+)
 from earthenware.chips import _arrays as arrays
 from earthenware.errors import EarthenwareError
 from tests.chips._chips import SENSORS, make_chips, make_store, write_part
@@ -125,9 +135,9 @@ def test_statistics_are_those_of_the_usable_training_pixels(tmp_path: Path) -> N
                 ]
             ).astype(np.float64)
             stated = store.statistics[sensor][band]
-            assert stated["count"] == len(values) > 0
-            assert stated["mean"] == pytest.approx(values.mean() * layout.scale + layout.offset, rel=1e-12)
-            assert stated["std"] == pytest.approx(values.std() * layout.scale, rel=1e-12)
+            assert stated.count == len(values) > 0
+            assert stated.mean == pytest.approx(values.mean() * layout.scale + layout.offset, rel=1e-12)
+            assert stated.std == pytest.approx(values.std() * layout.scale, rel=1e-12)
 
 
 def test_statistics_do_not_cancel(tmp_path: Path) -> None:
@@ -138,7 +148,7 @@ def test_statistics_do_not_cancel(tmp_path: Path) -> None:
         pixels[sensor][:, :, ::2] = 32001
         masks[sensor][:] = 0
     document = make_store(tmp_path, 64, [(pixels, masks, rows)])
-    assert document["statistics"]["cop-dem-glo-30"]["dem"] == {"mean": 16000.25, "std": 0.25, "count": 4 * 64 * 64}
+    assert document.statistics["cop-dem-glo-30"]["dem"] == BandStatistics(mean=16000.25, std=0.25, count=4 * 64 * 64)
 
 
 @settings(max_examples=10, deadline=None)
@@ -157,22 +167,22 @@ def test_content_and_statistics_do_not_depend_on_the_grouping(seed: int, cuts: l
             for a, b in reversed(list(itertools.pairwise(edges)))
         ]
         cut = make_store(Path(folder) / "many", 8, pieces)
-    assert cut["content_digest"] == whole["content_digest"]
-    assert cut["statistics"] == whole["statistics"]
-    assert cut["chips"] == whole["chips"] == 10
+    assert cut.content_digest == whole.content_digest
+    assert cut.statistics == whole.statistics
+    assert cut.chips == whole.chips == 10
 
 
 def test_one_pixel_or_one_flag_changes_the_content(tmp_path: Path) -> None:
     pixels, masks, rows = make_chips(np.random.default_rng(2), 3, 8, absent=0.0)
-    digests = {make_store(tmp_path / "a", 8, [(pixels, masks, rows)])["content_digest"]}
+    digests = {make_store(tmp_path / "a", 8, [(pixels, masks, rows)]).content_digest}
     pixels["cop-dem-glo-30"][1, 0, 3, 3] += 1
-    digests.add(make_store(tmp_path / "b", 8, [(pixels, masks, rows)])["content_digest"])
+    digests.add(make_store(tmp_path / "b", 8, [(pixels, masks, rows)]).content_digest)
     masks["cop-dem-glo-30"][1, 3, 3] ^= Mask.WATER
-    digests.add(make_store(tmp_path / "c", 8, [(pixels, masks, rows)])["content_digest"])
+    digests.add(make_store(tmp_path / "c", 8, [(pixels, masks, rows)]).content_digest)
     rows[0]["land_cover"] = 50
-    digests.add(make_store(tmp_path / "d", 8, [(pixels, masks, rows)])["content_digest"])
+    digests.add(make_store(tmp_path / "d", 8, [(pixels, masks, rows)]).content_digest)
     rows[0][column("sentinel-2-l2a", "hrefs")] = ["https://example.com/B02.tif"]
-    digests.add(make_store(tmp_path / "e", 8, [(pixels, masks, rows)])["content_digest"])
+    digests.add(make_store(tmp_path / "e", 8, [(pixels, masks, rows)]).content_digest)
     assert len(digests) == 4, "each change but that of a link is a change of content"
 
 
@@ -187,9 +197,9 @@ def test_merge_names_parts_of_stores_beside_it_and_can_be_moved(tmp_path: Path) 
     whole = make_store(tmp_path / "whole", 8, parts)
     merged = merge_documents(stores, str(run / "merged"))
     (run / "merged").mkdir()
-    (run / "merged" / "store.json").write_text(json.dumps(merged))
+    merged.write(str(run / "merged"))
     for field in ("content_digest", "statistics", "chips"):
-        assert merged[field] == whole[field]
+        assert getattr(merged, field) == getattr(whole, field)
     run.rename(tmp_path / "elsewhere")
     store = ChipStore.open(str(tmp_path / "elsewhere" / "merged"))
     assert list(store.verify()) == []
@@ -240,6 +250,37 @@ def test_everyone_can_read_a_part(tmp_path: Path) -> None:
     assert geo["columns"][geo["primary_column"]]["encoding"] == "WKB"
     shapes = shapely.from_wkb(table["geometry"].to_pylist())
     np.testing.assert_allclose(geo["columns"]["geometry"]["bbox"], shapely.total_bounds(shapes))
+
+
+@pytest.mark.parametrize("parts", [1, 3, 8])
+def test_chips_in_memory_are_written_in_one_call(tmp_path: Path, parts: int) -> None:
+    pixels, masks, rows = make_chips(np.random.default_rng(8), 7, 8)
+    whole = make_store(tmp_path / "whole", 8, [(pixels, masks, rows)])
+    document = write_chips(str(tmp_path / "store"), pixels, masks, rows, gsd=10.0, sensors=SENSORS, parts=parts)
+    store = ChipStore.open(str(tmp_path / "store"))
+    assert store.document == document
+    assert len(document.parts) == min(parts, 7)
+    assert (document.content_digest, document.statistics) == (whole.content_digest, whole.statistics)
+    assert list(store.verify()) == []
+
+
+def test_a_store_without_chips_can_be_written(tmp_path: Path) -> None:
+    pixels, masks, _ = make_chips(np.random.default_rng(8), 0, 8)
+    write_chips(str(tmp_path), pixels, masks, [], gsd=10.0)
+    store = ChipStore.open(str(tmp_path))
+    assert (len(store), list(store.sensors), store.document.parts) == (0, list(SENSORS), ())
+    assert store.read_batch(SENSORS, [])[SENSORS[0]].pixels.shape == (0, 10, 8, 8)
+
+
+def test_the_document_on_disk_keeps_the_order_of_sensors(tmp_path: Path) -> None:
+    make_store(tmp_path, 8, [make_chips(np.random.default_rng(1), 2, 8)])
+    found = json.loads((tmp_path / "store.json").read_text())
+    assert {sensor: layout["position"] for sensor, layout in found["sensors"].items()} == {
+        sensor: position for position, sensor in enumerate(SENSORS)
+    }
+    assert list(found["sensors"]) != list(SENSORS), "JSON writers sort keys"
+    assert list(ChipStore.open(str(tmp_path)).sensors) == list(SENSORS)
+    assert ChipStore.open(str(tmp_path)).document.to_json() == found
 
 
 def test_a_chip_number_out_of_range_is_an_index_error(tmp_path: Path) -> None:

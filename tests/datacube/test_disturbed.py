@@ -120,7 +120,7 @@ def _check(output: Path, expected: ChipStore) -> None:
     assert store.statistics == expected.statistics
     assert store.index.equals(expected.index)
     assert list(store.verify()) == []
-    named = {part["path"] for part in store.document["parts"]}
+    named = {part.path for part in store.document.parts}
     there = {path.relative_to(output).as_posix() for path in output.glob("parts/*/*") if any(path.iterdir())}
     assert there == named, "what killed attempts left behind is removed"
 
@@ -154,7 +154,7 @@ def test_parts_that_are_there_are_not_built_again(scenes: str, undisturbed: Chip
     report = build(BuildSpec(**SPEC), scenes, str(output))
     for name, text in before.items():
         assert (output / "parts" / name).read_text() == text
-    attempts = {Path(part["path"]).name for part in ChipStore.open(report.output).document["parts"]}
+    attempts = {Path(part.path).name for part in ChipStore.open(report.output).document.parts}
     assert len(attempts) == 2
     _check(output, undisturbed)
 

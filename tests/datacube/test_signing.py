@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from earthenware.chips import ChipStore, PartEntry, column, write_store
+from earthenware.chips import ChipStore, PartEntry, SensorLayout, column, store_document
 from earthenware.datacube import BuildSpec
 from earthenware.datacube._part import PartTask, build_part
 from tests.datacube._earth import DEM, LAND_COVER, S1, S2, Earth
@@ -36,7 +36,9 @@ def test_signatures_are_used_and_not_kept(tmp_path: Path, monkeypatch: pytest.Mo
     )
     assert built.rejects == ()
     assert len(signed) == 11, "ten bands and the scene classification"
-    write_store(str(tmp_path), [PartEntry.from_json(built.payload)], chip_size=32, gsd=10.0, sensors=SENSORS)
+    layouts = {sensor: SensorLayout.of(sensor) for sensor in SENSORS}
+    part = PartEntry.model_validate(built.payload)
+    store_document([part], chip_size=32, gsd=10.0, layouts=layouts).write(str(tmp_path))
     for row in ChipStore.open(str(tmp_path)).index.to_pylist():
         assert all(link.startswith(BLOBS) and "?" not in link for link in row[column(S2, "hrefs")])
 

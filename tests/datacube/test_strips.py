@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from earthenware.chips import ChipStore, PartEntry, write_store
+from earthenware.chips import ChipStore, PartEntry, SensorLayout, store_document
 from earthenware.datacube import BuildSpec, _cut, _part
 from earthenware.datacube._part import PartTask, build_part
 from earthenware.datacube._scenes import group_scenes, parse_scene, shard_rows
@@ -23,8 +23,9 @@ def _build(earth: Earth, output: Path, spec: BuildSpec) -> ChipStore:
     task = PartTask("key", "part", str(output / "part"), earth.rows, SENSORS, spec, str(output))
     built = build_part(task)
     assert built.rejects == ()
-    entry = PartEntry.from_json(built.payload)
-    write_store(str(output), [entry], chip_size=spec.chip_size, gsd=10.0, sensors=SENSORS)
+    entry = PartEntry.model_validate(built.payload)
+    layouts = {sensor: SensorLayout.of(sensor) for sensor in SENSORS}
+    store_document([entry], chip_size=spec.chip_size, gsd=10.0, layouts=layouts).write(str(output))
     return ChipStore.open(str(output))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from earthenware.chips import ChipStore, ChipWriter, Mask, PartEntry, column, write_store
+from earthenware.chips import ChipStore, Mask, column, write_chips
 from earthenware.inference import Package, PackageInfo, load_package, model_input, save_package
 from earthenware.models import ModelInput
 from earthenware.models.mae import FAMILY, MaskedAutoencoder
@@ -55,12 +55,7 @@ def make_store(root: Path, count: int = 12, *, sensors: tuple[str, ...] = CUBE, 
     if S1.id not in sensors:
         for row in rows:
             del row[column(S1.id, "present")]
-    part = root / "parts" / "0" / "a"
-    with ChipWriter(part, chip_size=size, gsd=10.0, sensors=sensors, expected=count) as writer:
-        writer.write(pixels, masks, rows)
-    summary = writer.close()
-    entry = PartEntry(path="parts/0/a", chips=summary.chips, digest=summary.digest, sums=summary.sums)
-    write_store(str(root), [entry], chip_size=size, gsd=10.0, sensors=sensors)
+    write_chips(str(root), pixels, masks, rows, gsd=10.0, sensors=sensors)
     return ChipStore.open(str(root))
 
 

@@ -27,7 +27,7 @@ def test_bands_stand_in_the_order_of_the_cube(store: ChipStore) -> None:
             values, _ = store.read(sensor, chip)
             for name, plane in zip(SENSORS[sensor].band_names, values, strict=True):
                 found = store.statistics[sensor][name]
-                expected = (plane - found["mean"]) / found["std"]
+                expected = (plane - found.mean) / found.std
                 np.testing.assert_allclose(batch.pixels[row, band], expected, atol=1e-4)
                 band += 1
 

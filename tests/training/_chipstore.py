@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from earthenware import sensors
-from earthenware.chips import ChipWriter, Mask, PartEntry, column, write_store
+from earthenware.chips import Mask, column, write_chips
 from earthenware.steps import Result, Spec, StepReport, run_step
 
 CUBE = ("sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30")
@@ -21,7 +21,8 @@ def fields(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
     return rng.uniform(-1, 1, (count, 1, 1)) + slope[:, 0] * x + slope[:, 1] * y
 
 
-def make_part(folder: Path, count: int, size: int, seed: int, splits: tuple[str, ...]) -> PartEntry:
+def make_chips(count: int, size: int, seed: int, splits: tuple[str, ...]):
+    """Return pixels, masks and rows of chips of one scene."""
     rng = np.random.default_rng(seed)
     pixels, masks = {}, {}
     field = fields(rng, count, size)
@@ -54,10 +55,7 @@ def make_part(folder: Path, count: int, size: int, seed: int, splits: tuple[str,
         }
         for number in range(count)
     ]
-    with ChipWriter(folder, chip_size=size, gsd=10.0, sensors=CUBE, expected=count) as writer:
-        writer.write(pixels, masks, rows)
-    summary = writer.close()
-    return PartEntry(path="", chips=summary.chips, digest=summary.digest, sums=summary.sums)
+    return pixels, masks, rows
 
 
 class FakeBuildSpec(Spec):
@@ -79,12 +77,12 @@ def build_store(
     """Write a store as a step does, manifest and all."""
 
     def body(attempt):
-        entries = []
-        for seed in range(parts):
-            path = attempt.part_path(f"part{seed}")
-            entry = make_part(Path(attempt.output) / path, count // parts, size, seed, splits)
-            entries.append(PartEntry(path=path, chips=entry.chips, digest=entry.digest, sums=entry.sums))
-        document = write_store(attempt.output, entries, chip_size=size, gsd=10.0, sensors=CUBE)
-        return Result(counts={"chips": document["chips"]}, content=document["content_digest"])
+        made = [make_chips(count // parts, size, seed, splits) for seed in range(parts)]
+        pixels, masks = ({name: np.concatenate([one[kind][name] for one in made]) for name in CUBE} for kind in (0, 1))
+        rows = [row for one in made for row in one[2]]
+        document = write_chips(
+            attempt.output, pixels, masks, rows, gsd=10.0, sensors=CUBE, parts=parts, path=attempt.part_path
+        )
+        return Result(counts={"chips": document.chips}, content=document.content_digest)
 
     return run_step("build", 1, spec=FakeBuildSpec(count=count, size=size), inputs={}, output=str(output), body=body)

@@ -11,7 +11,7 @@ import numpy as np
 import pyproj
 import shapely
 
-from earthenware.chips import NODATA, ChipWriter, Mask, PartEntry, column, write_store
+from earthenware.chips import NODATA, Mask, column, write_chips
 
 SENSORS = ("sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30", "land-cover")
 S2, S1, DEM, LAND_COVER = SENSORS
@@ -41,15 +41,8 @@ class Draft:
         return slice(first, first + CHIPS)
 
     def write(self, folder: Path) -> str:
-        """Write one part and the document; return the store's path."""
-        with ChipWriter(
-            folder / "parts" / "p0" / "a", chip_size=SIZE, gsd=10.0, sensors=SENSORS, expected=max(1, len(self.rows))
-        ) as writer:
-            if self.rows:
-                writer.write(self.pixels, self.masks, self.rows)
-        summary = writer.close()
-        entry = PartEntry("parts/p0/a", summary.chips, summary.digest, summary.sums)
-        write_store(str(folder), [entry] if self.rows else [], chip_size=SIZE, gsd=10.0, sensors=SENSORS)
+        """Write a store of one part; return its path."""
+        write_chips(str(folder), self.pixels, self.masks, self.rows, gsd=10.0, path=lambda number: "parts/p0/a")
         return str(folder)
 
 

@@ -6,13 +6,13 @@ arrays ``pixels`` [chip, band, y, x] int16 and ``mask`` [chip, y, x] uint8, one 
 """
 
 from earthenware.chips._digest import chip_digest
-from earthenware.chips._format import FORMAT, FORMAT_VERSION, STORE_FILE
+from earthenware.chips._document import FORMAT, FORMAT_VERSION, STORE_FILE, BandStatistics, PartEntry, StoreDocument
 from earthenware.chips._index import column, index_schema
-from earthenware.chips._layout import NODATA, SensorLayout
+from earthenware.chips._layout import SensorLayout
 from earthenware.chips._reader import ChipArrays, ChipStore
-from earthenware.chips._store import PartEntry, merge_documents, store_document, write_store
+from earthenware.chips._store import merge_documents, store_document, write_chips
 from earthenware.chips._writer import ChipWriter, PartSummary
-from earthenware.sensors import UNUSABLE, Mask
+from earthenware.sensors import NODATA, UNUSABLE, Mask
 
 __all__ = [
     "FORMAT",
@@ -20,6 +20,7 @@ __all__ = [
     "NODATA",
     "STORE_FILE",
     "UNUSABLE",
+    "BandStatistics",
     "ChipArrays",
     "ChipStore",
     "ChipWriter",
@@ -27,10 +28,11 @@ __all__ = [
     "PartEntry",
     "PartSummary",
     "SensorLayout",
+    "StoreDocument",
     "chip_digest",
     "column",
     "index_schema",
     "merge_documents",
     "store_document",
-    "write_store",
+    "write_chips",
 ]

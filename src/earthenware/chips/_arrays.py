@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from earthenware import storage
-from earthenware.chips._format import PIXELS
+from earthenware.chips._document import PIXELS
 from earthenware.chips._layout import SensorLayout
 from earthenware.chips._shards import ShardedArray
 from earthenware.sensors import Mask

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from earthenware import storage
 from earthenware.chips import _arrays
 from earthenware.chips._digest import chip_digest, combine, row_digest
-from earthenware.chips._format import INDEX_FILE, STORE_FILE, read_document
+from earthenware.chips._document import INDEX_FILE, STORE_FILE, BandStatistics, StoreDocument
 from earthenware.chips._index import column, index_schema
-from earthenware.chips._layout import layouts_of
 from earthenware.chips._pixels import Failure, PixelReader, Wanted
 from earthenware.chips._shards import ShardedArray, Some
 from earthenware.chips._store import part_uri
@@ -47,15 +46,15 @@ class ChipStore:
 
     Attributes:
         uri: Where the store lies.
-        document: The parsed ``store.json``.
+        document: What ``store.json`` says.
         sensors: Sensor id -> :class:`SensorLayout`, in the store's order.
     """
 
-    def __init__(self, uri: str, document: dict[str, Any]) -> None:
+    def __init__(self, uri: str, document: StoreDocument) -> None:
         self.uri = storage.normalise(uri)
         self.document = document
-        self.sensors = layouts_of(document)
-        self._parts = [part_uri(self.uri, part["path"]) for part in document["parts"]]
+        self.sensors = document.sensors
+        self._parts = [part_uri(self.uri, part.path) for part in document.parts]
         self._pixels = PixelReader(self._open_array, lambda part: storage.is_local(self._parts[part]))
         self._index: pa.Table | None = None
         self._places: NDArray[np.int64] | None = None
@@ -68,35 +67,34 @@ class ChipStore:
         Raises:
             EarthenwareError: ``NOT_A_CHIP_STORE``, ``STORE_TOO_NEW``, or what the storage says.
         """
-        return cls(uri, read_document(uri))
+        return cls(uri, StoreDocument.read(uri))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The index is left behind: a worker needs places and presence only, a few bytes per chip.
         return type(self), (self.uri, self.document), {"_places": self._places, "_presence": self._presence}
 
     def __len__(self) -> int:
-        return int(self.document["chips"])
+        return self.document.chips
 
     @property
     def chip_size(self) -> int:
         """Edge of a chip in pixels."""
-        return int(self.document["chip_size"])
+        return self.document.chip_size
 
     @property
     def gsd(self) -> float:
         """Ground sampling distance in metres."""
-        return float(self.document["gsd"])
+        return self.document.gsd
 
     @property
-    def statistics(self) -> dict[str, dict[str, dict[str, Any]]]:
+    def statistics(self) -> Mapping[str, Mapping[str, BandStatistics]]:
         """Sensor -> band -> mean, std (physical units) and count of the training split's usable pixels."""
-        statistics: dict[str, dict[str, dict[str, Any]]] = self.document["statistics"]
-        return statistics
+        return self.document.statistics
 
     @property
     def content_digest(self) -> str:
         """Digest of all chips, independent of parts and attempts."""
-        return str(self.document["content_digest"])
+        return self.document.content_digest
 
     @property
     def index(self) -> pa.Table:
@@ -201,7 +199,7 @@ class ChipStore:
     def verify(self) -> Iterator[str]:
         """Read everything and yield one sentence per defect; nothing comes when the store is whole."""
         total: list[str] = []
-        for number, entry in enumerate(self.document["parts"]):
+        for number, entry in enumerate(self.document.parts):
             part = storage.redact(self._parts[number])
             try:
                 table = self._part_index(number)
@@ -211,7 +209,7 @@ class ChipStore:
             rows = table.to_pylist()
             digest = combine(row_digest(row) for row in rows)
             total.append(digest)
-            if digest != entry["digest"]:
+            if digest != entry.digest:
                 yield f"Part '{part}': its index does not match the digest in {STORE_FILE}."
             size = max(1, _BLOCK // self.chip_size**2)
             for start in range(0, len(rows), size):
@@ -267,7 +265,7 @@ class ChipStore:
 
     def _open_array(self, key: tuple[int, str, str]) -> ShardedArray:
         part, sensor, name = key
-        chips = int(self.document["parts"][part]["chips"])
+        chips = self.document.parts[part].chips
         return _arrays.sharded_array(self._parts[part], self.sensors[sensor], name, chips, self.chip_size)
 
     def _report(self, failures: Sequence[Failure], damaged: Callable[[int, EarthenwareError], None] | None) -> None:
@@ -296,7 +294,7 @@ class ChipStore:
             if error.code != "NOT_PARQUET":
                 raise
             raise EarthenwareError("CHIPS_CORRUPT", f"Part '{where}' is damaged: {error.message}", _REMEDY) from error
-        expected = self.document["parts"][part]["chips"]
+        expected = self.document.parts[part].chips
         schema = index_schema(list(self.sensors))
         # In the order of the format, else a table of many parts could not be joined.
         wrong = [

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earthenware.chips._document import BandStatistics
 from earthenware.chips._layout import SensorLayout
 from earthenware.sensors import UNUSABLE
 
@@ -63,7 +63,9 @@ def merge_sums(parts: Iterable[Mapping[str, Mapping[str, Sequence[int]]]]) -> Su
     return merged
 
 
-def describe(sums: Mapping[str, Mapping[str, Sequence[int]]], layouts: Mapping[str, SensorLayout]) -> dict[str, Any]:
+def describe(
+    sums: Mapping[str, Mapping[str, Sequence[int]]], layouts: Mapping[str, SensorLayout]
+) -> dict[str, dict[str, BandStatistics]]:
     """Turn sums into statistics in physical units.
 
     Args:
@@ -71,19 +73,18 @@ def describe(sums: Mapping[str, Mapping[str, Sequence[int]]], layouts: Mapping[s
         layouts: Sensor id -> layout, for scale and offset.
 
     Returns:
-        Sensor -> band -> {"mean", "std", "count"}; mean and std are None where no pixel was usable. ``std`` is that of
-        the population (divided by the count).
+        Sensor -> band -> statistics.
     """
-    result: dict[str, Any] = {}
+    result: dict[str, dict[str, BandStatistics]] = {}
     for sensor in sorted(sums):
         layout = layouts[sensor]
         result[sensor] = {}
         for band in layout.bands:
             count, total, squares = (int(value) for value in sums[sensor].get(band, (0, 0, 0)))
             if count == 0:
-                result[sensor][band] = {"mean": None, "std": None, "count": 0}
+                result[sensor][band] = BandStatistics()
                 continue
             variance = Fraction(count * squares - total * total, count * count)
             mean = float(Fraction(total, count)) * layout.scale + layout.offset
-            result[sensor][band] = {"mean": mean, "std": math.sqrt(variance) * layout.scale, "count": count}
+            result[sensor][band] = BandStatistics(mean=mean, std=math.sqrt(variance) * layout.scale, count=count)
     return result

@@ -1,53 +1,31 @@
-"""Putting parts together into one store: a document that names them."""
+"""Whole stores: their document from those of their parts or of other stores, and chips in memory written as one."""
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
+
 from earthenware import storage
 from earthenware.chips._digest import combine
-from earthenware.chips._format import FORMAT, FORMAT_VERSION, STORE_FILE, read_document
-from earthenware.chips._layout import SensorLayout, layouts_of
+from earthenware.chips._document import PartEntry, StoreDocument
+from earthenware.chips._layout import SensorLayout
 from earthenware.chips._statistics import describe, merge_sums
+from earthenware.chips._writer import ChipWriter
 from earthenware.errors import EarthenwareError
-
-
-@dataclass(frozen=True)
-class PartEntry:
-    """One part of a store.
-
-    Attributes:
-        path: Where it lies: relative to the store, or an absolute URI.
-        chips: Number of chips.
-        digest: The part's digest.
-        sums: Exact band sums, see :class:`earthenware.chips.PartSummary`.
-    """
-
-    path: str
-    chips: int
-    digest: str
-    sums: Mapping[str, Mapping[str, Sequence[int]]]
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any], path: str | None = None) -> PartEntry:
-        """Rebuild an entry from a commit record or from ``store.json``."""
-        where = value["path"] if path is None else path
-        return cls(path=where, chips=int(value["chips"]), digest=value["digest"], sums=value["sums"])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the mapping that ``store.json`` holds."""
-        return {"path": self.path, "chips": self.chips, "digest": self.digest, "sums": self.sums}
 
 
 def store_document(
     parts: Sequence[PartEntry], *, chip_size: int, gsd: float, layouts: Mapping[str, SensorLayout]
-) -> dict[str, Any]:
-    """Return the ``store.json`` of a store with these parts.
+) -> StoreDocument:
+    """Return the document of a store with these parts.
 
     Its content digest depends on the chips alone, not on how they are grouped into parts.
 
@@ -59,33 +37,76 @@ def store_document(
     """
     ordered = sorted(parts, key=lambda part: part.path)
     content = combine(part.digest for part in ordered)
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "chip_size": chip_size,
-        "gsd": gsd,
-        "sensors": {
-            sensor: {**layout.to_json(), "position": position}
-            for position, (sensor, layout) in enumerate(layouts.items())
-        },
-        "parts": [part.to_json() for part in ordered],
-        "statistics": describe(merge_sums(part.sums for part in ordered), layouts),
-        "chips": sum(part.chips for part in ordered),
-        "content_digest": content,
-    }
+    return StoreDocument(
+        chip_size=chip_size,
+        gsd=gsd,
+        sensors=dict(layouts),
+        parts=tuple(ordered),
+        statistics=describe(merge_sums(part.sums for part in ordered), layouts),
+        chips=sum(part.chips for part in ordered),
+        content_digest=content,
+    )
 
 
-def write_store(
-    uri: str, parts: Sequence[PartEntry], *, chip_size: int, gsd: float, sensors: Sequence[str]
-) -> dict[str, Any]:
-    """Write the document of a store whose parts are in place already; return it."""
-    layouts = {sensor: SensorLayout.of(sensor) for sensor in sensors}
-    document = store_document(parts, chip_size=chip_size, gsd=gsd, layouts=layouts)
-    storage.write_json(storage.join(uri, STORE_FILE), document)
+def write_chips(
+    uri: str,
+    pixels: Mapping[str, NDArray[np.int16]],
+    masks: Mapping[str, NDArray[np.uint8]],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    gsd: float,
+    sensors: Sequence[str] = (),
+    parts: int = 1,
+    path: Callable[[str], str] = "parts/{}".format,
+) -> StoreDocument:
+    """Write chips that are in memory as a whole store; for more than that, see :class:`ChipWriter`.
+
+    Args:
+        uri: Where the store shall lie; nothing may lie there yet.
+        pixels: Sensor id -> stored values, `[chip, band, y, x]`; of a sensor of the sensor table.
+        masks: Sensor id -> flags, `[chip, y, x]`; a pixel without a value carries ``Mask.NODATA``.
+        rows: Index rows of the chips, with the columns of :func:`index_schema` that are known; see
+            :meth:`ChipWriter.write`.
+        gsd: Ground sampling distance in metres.
+        sensors: Ids of the sensors of the store, in its order; those of ``pixels`` where left out.
+        parts: Number of parts to make of the chips.
+        path: Gives the path of a part, relative to the store, by its number as text.
+
+    Returns:
+        The store's document.
+
+    Raises:
+        EarthenwareError: ``UNKNOWN_SENSOR``, or what the storage says.
+        ValueError: Shapes do not fit, or there is no sensor to tell the size of a chip by.
+    """
+    if not pixels:
+        raise ValueError("no pixels")
+    chip_size, named = next(iter(pixels.values())).shape[-1], list(sensors or pixels)
+    entries = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for number in range(parts):
+            chosen = slice(len(rows) * number // parts, len(rows) * (number + 1) // parts)
+            if not rows[chosen]:
+                continue
+            where = path(f"{number:03d}")
+            place = storage.join(uri, where)
+            folder = storage.local_path(place) if storage.is_local(place) else Path(scratch) / where
+            count = len(rows[chosen])
+            with ChipWriter(folder, chip_size=chip_size, gsd=gsd, sensors=named, expected=count) as writer:
+                own = {sensor: (values[chosen], masks[sensor][chosen]) for sensor, values in pixels.items()}
+                writer.write(
+                    {s: one for s, (one, _) in own.items()}, {s: one for s, (_, one) in own.items()}, rows[chosen]
+                )
+            if not storage.is_local(place):
+                storage.upload_tree(folder, place)
+            entries.append(writer.close().entry(where))
+    layouts = {sensor: SensorLayout.of(sensor) for sensor in named}
+    document = store_document(entries, chip_size=chip_size, gsd=gsd, layouts=layouts)
+    document.write(uri)
     return document
 
 
-def merge_documents(stores: Sequence[str], output: str) -> dict[str, Any]:
+def merge_documents(stores: Sequence[str], output: str) -> StoreDocument:
     """Return the document of one store over the parts of several; no pixel is read and none is copied.
 
     Args:
@@ -97,11 +118,11 @@ def merge_documents(stores: Sequence[str], output: str) -> dict[str, Any]:
     """
     if not stores:
         raise EarthenwareError("NO_STORES", "No chip store was given to merge.", "Name at least one.")
-    documents = [read_document(uri) for uri in stores]
+    documents = [StoreDocument.read(uri) for uri in stores]
     first = documents[0]
     for uri, document in zip(stores, documents, strict=True):
         for field in ("chip_size", "gsd", "sensors"):
-            if document[field] != first[field]:
+            if getattr(document, field) != getattr(first, field):
                 raise EarthenwareError(
                     "STORES_DIFFER",
                     f"The chip stores '{storage.redact(stores[0])}' and '{storage.redact(uri)}' differ in '{field}'.",
@@ -109,15 +130,14 @@ def merge_documents(stores: Sequence[str], output: str) -> dict[str, Any]:
                 )
     parts: dict[str, PartEntry] = {}
     for uri, document in zip(stores, documents, strict=True):
-        for part in document["parts"]:
-            entry = PartEntry.from_json(part, path=_relative(part_uri(uri, part["path"]), output))
+        for part in document.parts:
+            entry = part.model_copy(update={"path": _relative(part_uri(uri, part.path), output)})
             if entry.path in parts:
                 raise EarthenwareError(
                     "STORES_DIFFER", f"The part '{entry.path}' is named twice.", "Merge each store once."
                 )
             parts[entry.path] = entry
-    layouts = layouts_of(first)
-    return store_document(list(parts.values()), chip_size=first["chip_size"], gsd=first["gsd"], layouts=layouts)
+    return store_document(list(parts.values()), chip_size=first.chip_size, gsd=first.gsd, layouts=first.sensors)
 
 
 def part_uri(store: str, path: str) -> str:

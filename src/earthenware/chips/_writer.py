@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from earthenware.chips import _arrays
 from earthenware.chips._digest import chip_digest, combine, row_digest
-from earthenware.chips._format import INDEX_FILE
+from earthenware.chips._document import INDEX_FILE, PartEntry
 from earthenware.chips._index import column, index_table, with_geo_metadata
 from earthenware.chips._layout import SensorLayout
 from earthenware.chips._statistics import Sums, band_sums, merge_sums
@@ -38,6 +38,10 @@ class PartSummary:
     digest: str
     sums: Sums
     bytes: int
+
+    def entry(self, path: str) -> PartEntry:
+        """Return what the store's document says of the part, which lies at ``path``."""
+        return PartEntry.model_validate({"path": path, "chips": self.chips, "digest": self.digest, "sums": self.sums})
 
     def to_json(self) -> dict[str, Any]:
         """Return a mapping for a part's commit record."""

@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final
 
 from earthenware import storage
-from earthenware.chips import STORE_FILE, PartEntry, SensorLayout, store_document
+from earthenware.chips import STORE_FILE, PartEntry, SensorLayout, StoreDocument, store_document
 from earthenware.datacube._cut import STRIP_PIXELS, Tally
 from earthenware.datacube._part import BuiltPart, PartTask, build_part
 from earthenware.datacube._scenes import (
@@ -164,13 +164,13 @@ def _publish(
     *,
     alone: bool,
 ) -> Result:
-    parts = [PartEntry.from_json(payload) for payload in payloads.values() if payload["chips"]]
+    parts = [PartEntry.model_validate(payload) for payload in payloads.values() if payload["chips"]]
     layouts = {sensor: SensorLayout.of(sensor) for sensor in sensors}
     document = store_document(parts, chip_size=spec.chip_size, gsd=spec.gsd, layouts=layouts)
     tally = Tally.total(payload["tally"] for payload in payloads.values())
-    if not document["chips"] and alone:  # a shard may be empty
+    if not document.chips and alone:  # a shard may be empty
         raise no_chips(tally, len(rows))
-    attempt.put_json(STORE_FILE, document)
+    attempt.put_json(STORE_FILE, document.to_json())
     warn_of_offsets(attempt, tally)
     return summarise(document, tally, scenes=len(rows), rejected=len(attempt.all_rejects()))
 
@@ -195,14 +195,14 @@ def no_chips(tally: Tally, scenes: int) -> EarthenwareError:
     )
 
 
-def summarise(document: Mapping[str, Any], tally: Tally, *, scenes: int, rejected: int) -> Result:
+def summarise(document: StoreDocument, tally: Tally, *, scenes: int, rejected: int) -> Result:
     """Return what the manifest says about a store."""
     return Result(
         counts={
-            "chips": int(document["chips"]),
+            "chips": document.chips,
             "scenes": scenes,
             "scenes_rejected": rejected,
-            "parts": len(document["parts"]),
+            "parts": len(document.parts),
             "chips_dropped_cloud": tally.dropped_cloud,
             "chips_dropped_nodata": tally.dropped_nodata,
             "chips_dropped_split": tally.dropped_split,
@@ -211,14 +211,14 @@ def summarise(document: Mapping[str, Any], tally: Tally, *, scenes: int, rejecte
             **{f"chips_{split}": count for split, count in sorted(tally.splits.items())},
         },
         details={
-            "content_digest": document["content_digest"],
-            "sensors": sorted(document["sensors"], key=lambda name: int(document["sensors"][name]["position"])),
-            "chip_size": document["chip_size"],
-            "gsd": document["gsd"],
+            "content_digest": document.content_digest,
+            "sensors": list(document.sensors),
+            "chip_size": document.chip_size,
+            "gsd": document.gsd,
             "candidates": tally.candidates,
             "splits": tally.splits,
             "offset_contradicted": tally.contradicted,
             "offset_suspected": tally.suspected,
         },
-        content=str(document["content_digest"]),
+        content=document.content_digest,
     )

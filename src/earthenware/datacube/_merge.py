@@ -53,9 +53,9 @@ def _body(attempt: Attempt, shards: Sequence[str]) -> Result:
         for row in storage.read_table(storage.join(uri, "rejects.parquet")).to_pylist():
             attempt.reject(row["record"], row["reason"], row["message"])
     attempt.check_rejects(scenes, min(float(manifest.spec.get("reject_limit", 1.0)) for manifest in manifests))
-    if not document["chips"]:
+    if not document.chips:
         raise no_chips(tally, scenes)
-    attempt.put_json(STORE_FILE, document)
+    attempt.put_json(STORE_FILE, document.to_json())
     warn_of_offsets(attempt, tally)
     return summarise(document, tally, scenes=scenes, rejected=len(attempt.all_rejects()))
 

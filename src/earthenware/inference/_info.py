@@ -137,9 +137,9 @@ class PackageInfo(BaseModel):
             reads=model_input([one.id for one in chosen], store.chip_size, store.gsd),
             statistics={
                 one.id: {
-                    band: BandStatistics(mean=values.get("mean"), std=values.get("std"))
+                    band: BandStatistics(mean=found.mean, std=found.std)
                     for band in one.band_names
-                    for values in (store.statistics.get(one.id, {}).get(band, {}),)
+                    for found in (store.statistics.get(one.id, {}).get(band, BandStatistics()),)
                 }
                 for one in chosen
             },

@@ -56,7 +56,11 @@ def decode(stored: npt.ArrayLike, scale: float, offset: float = 0.0) -> npt.NDAr
     import numpy as np
 
     numbers = np.asarray(stored)
-    values = numbers.astype(np.float32) * np.float32(scale) + np.float32(offset)
+    values = numbers.astype(np.float32)
+    if scale != 1.0:
+        values *= np.float32(scale)
+    if offset != 0.0:
+        values += np.float32(offset)
     values[numbers == NODATA] = np.nan
     return values
 

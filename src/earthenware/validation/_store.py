@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from earthenware.validation._check import BETWEEN, IN_SET, PAIR, Check, examples_of, naming
 
@@ -12,20 +12,21 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from earthenware.chips import BandStatistics
     from earthenware.steps import Manifest
     from earthenware.validation._spec import ValidateSpec
 
 
-def statistics_table(statistics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
+def statistics_table(statistics: Mapping[str, Mapping[str, BandStatistics]]) -> pd.DataFrame:
     """Return the store's band statistics, one row per band, and whether a model can be normalised with them."""
     import pandas as pd
 
     rows = []
     for sensor, bands in sorted(statistics.items()):
         for band, values in bands.items():
-            mean, std = (math.nan if values.get(key) is None else float(values[key]) for key in ("mean", "std"))
-            usable = math.isfinite(mean) and math.isfinite(std) and std > 0 and int(values.get("count") or 0) > 0
-            rows.append((sensor, band, mean, std, int(values.get("count") or 0), usable))
+            mean, std = (math.nan if value is None else value for value in (values.mean, values.std))
+            usable = math.isfinite(mean) and math.isfinite(std) and std > 0 and values.count > 0
+            rows.append((sensor, band, mean, std, values.count, usable))
     return pd.DataFrame(rows, columns=["sensor", "band", "mean", "std", "count", "usable"])
 
 
