@@ -106,10 +106,10 @@ def test_an_index_of_another_form_says_what_differs(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda table: table.drop_columns(["split"]), "lacks the column 'split'"),
-        (lambda table: table.slice(1), "holds 4 chips, not the 5 that are stated"),
-        (lambda table: table.rename_columns([*table.column_names[:-1], "other"]), "lacks the column"),
-        (lambda table: table.select(table.column_names[::-1]), "in another order"),
+        (lambda table: table.drop_columns(["split"]), "has no column 'split' of string"),
+        (lambda table: table.slice(1), "holds 4 chips, not the 5 stated"),
+        (lambda table: table.rename_columns([*table.column_names[:-1], "other"]), "has no column"),
+        (lambda table: table.select(table.column_names[::-1]), "has other columns than the format names"),
         (lambda table: table.append_column("more", table["row"]), "has other columns"),
     ],
     ids=["column", "row", "renamed", "order", "more"],
