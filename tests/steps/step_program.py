@@ -27,7 +27,7 @@ class PartsSpec(Spec):
 
 
 def run(
-    output: str, spec: PartsSpec | None = None, *, pause: float = 0.0, kill_at: int = 0, **options: object
+    output: str, spec: PartsSpec | None = None, *, pause: float = 0.0, kill_at: int = 0, author: str = "nobody"
 ) -> StepReport:
     """Make ``parts`` parts; the process kills itself at its ``kill_at``-th point of danger."""
     spec = spec or PartsSpec()
@@ -65,8 +65,10 @@ def run(
             )
             assert len(data) == parts[key]["bytes"]
             whole.update(data)
+        attempt.put("author.txt", author.encode())
         attempt.put("result.txt", whole.hexdigest().encode())
         danger()
+        attempt.put("author.txt", author.encode())
         return Result({"parts": len(parts)}, content=whole.hexdigest())
 
     return run_step("demo", 1, spec=spec, inputs={}, output=output, body=body)
@@ -92,6 +94,7 @@ def _main(output: str, *arguments: str) -> None:
         PartsSpec(parts=int(values.get("parts", 6))),
         pause=float(values.get("pause", 0)),
         kill_at=int(values.get("kill_at", 0)),
+        author=values.get("author", "nobody"),
     )
     print("digest", report.manifest.digest, "reused" if report.reused else "made", flush=True)
 

@@ -14,10 +14,19 @@ import pytest
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps import Attempt, Result, Spec, holder_is_alive, read_manifest, run_step
+from earthenware.steps import (
+    Attempt,
+    Result,
+    Spec,
+    artifact,
+    holder_is_alive,
+    read_artifact,
+    read_manifest,
+    run_step,
+)
 
 from .conftest import Start
-from .step_program import run
+from .step_program import PartsSpec, run
 
 LOCAL = pytest.mark.parametrize("output", ["file"], indirect=True)
 """For what does not depend on the kind of storage."""
@@ -355,3 +364,108 @@ def test_a_wrong_setting_is_named(output: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("EARTHENWARE_LEASE_SECONDS", "0")
     with pytest.raises(EarthenwareError, match="EARTHENWARE_LEASE_SECONDS = '0'"):
         _run(output)
+
+
+def _results(output: str) -> list[str]:
+    return [path for path in storage.list_files(output) if path.startswith("results/")]
+
+
+def test_a_process_that_was_stopped_past_its_lease_replaces_no_result(
+    output: str, start: Start, short_life: None
+) -> None:
+    first = start(output, "pause=0.3", "parts=1", "author=first", "guard=no")
+    _wait_for(lambda: any(path.endswith("result.txt") for path in _results(output)))
+    first.send_signal(signal.SIGSTOP)
+    uri = storage.join(output, "lease.json")
+    storage.write_json(uri, {**_lease(output), "machine": "elsewhere"})  # of which only time tells that it is gone
+    second = run(output, PartsSpec(parts=1), author="second")
+    assert not second.reused
+    first.send_signal(signal.SIGCONT)
+    said, _ = first.communicate(timeout=60)
+    assert "LEASE_LOST" in said
+
+    assert read_manifest(output) == second.manifest
+    assert read_artifact(output, "author.txt") == b"second"
+    assert storage.read_bytes(storage.join(output, "author.txt")) == b"second"
+    assert run(output, PartsSpec(parts=1), author="third").reused
+    assert not storage.exists(storage.join(output, "error.json"))
+
+
+@pytest.mark.parametrize("writes", ["before the successor has ended", "after"])
+def test_a_write_that_was_under_way_when_the_lease_was_lost_replaces_no_result(
+    output: str, writes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No check helps a process that is suspended between the check and the write: only a path of its own does."""
+    monkeypatch.setenv("EARTHENWARE_LEASE_SECONDS", "1.5")
+
+    def sleeper(attempt: Attempt) -> Result:
+        def late() -> None:
+            with monkeypatch.context() as patch:
+                patch.setattr("earthenware.steps._lease.Lease.check", lambda _: None)
+                attempt.put("page.html", b"sleeper")
+
+        def successor(other: Attempt) -> Result:
+            other.put("page.html", b"successor")
+            if writes != "after":
+                late()
+            return Result({"n": 1})
+
+        attempt.put("page.html", b"sleeper, early")
+        storage.write_json(storage.join(output, "lease.json"), {**_lease(output), "expires": 0, "machine": "elsewhere"})
+        assert not _run(output, successor).reused
+        if writes == "after":
+            late()
+        return Result({"n": 2})
+
+    with pytest.raises(EarthenwareError) as caught:
+        _run(output, sleeper)
+    assert caught.value.code == "LEASE_LOST"
+    assert read_manifest(output).counts == {"n": 1}
+    assert read_artifact(output, "page.html") == b"successor"
+    assert storage.read_bytes(artifact(output, "page.html")) == b"successor"
+    assert storage.read_bytes(storage.join(output, "page.html")) == b"successor"
+    assert not storage.exists(storage.join(output, "error.json"))
+
+
+def test_results_have_no_name_of_their_own_until_the_step_is_done(output: str) -> None:
+    def body(attempt: Attempt) -> Result:
+        attempt.put("page.html", b"page")
+        attempt.put("pictures/a.png", b"picture")
+        seen.extend(storage.list_files(output))
+        return Result({})
+
+    seen: list[str] = []
+    with pytest.raises(ZeroDivisionError):
+        _run(output, lambda attempt: Result({"n": [attempt.put("page.html", b"killed"), 1 // 0][1]}))
+    report = _run(output, body)
+    assert not {"page.html", "pictures/a.png"} & set(seen)
+    assert {"page.html", "pictures/a.png", "manifest.json"} <= set(storage.list_files(output))
+    of_others = [path for path in _results(output) if not path.startswith(f"results/{report.manifest.attempt}/")]
+    assert of_others == [], "what a failed attempt left is removed"
+
+    storage.delete_file(storage.join(output, "pictures/a.png"))  # as if killed right after the manifest
+    assert read_artifact(output, "pictures/a.png") == b"picture"
+    assert _run(output, body).reused
+    assert storage.read_bytes(storage.join(output, "pictures/a.png")) == b"picture"
+
+
+def test_a_result_is_compared_with_its_digest(output: str) -> None:
+    def body(attempt: Attempt) -> Result:
+        attempt.put("model/weights", b"1234")
+        return Result({})
+
+    _run(output, body)
+    folder = artifact(output, "model")
+    assert storage.read_bytes(storage.join(folder, "weights")) == b"1234"
+    storage.write_bytes(artifact(output, "model/weights"), b"1235")
+    with pytest.raises(EarthenwareError) as caught:
+        read_artifact(output, "model/weights")
+    assert caught.value.code == "OUTPUT_DAMAGED"
+    with pytest.raises(FileNotFoundError):
+        read_artifact(output, "absent")
+
+
+def test_a_folder_that_no_step_made_has_its_files_under_their_names(output: str) -> None:
+    storage.write_bytes(storage.join(output, "page.html"), b"copied")
+    assert artifact(output, "page.html") == storage.join(output, "page.html")
+    assert read_artifact(output, "page.html") == b"copied"

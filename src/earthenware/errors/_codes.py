@@ -137,7 +137,7 @@ _MEANINGS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "NO_STORES": "No chip store was given to merge.",
         "NO_SUCH_COLUMN": "A table lacks a column.",
         "NO_TRAINING_CHIPS": "The chip store has no chip in the train split.",
-        "OUTPUT_DAMAGED": "A finished output lacks a file that its manifest names.",
+        "OUTPUT_DAMAGED": "A finished output lacks a file that its manifest names, or has another in its place.",
         "OUTSIDE_PRODUCT": "No chip of the product lies at the given position.",
         "PRODUCT_CORRUPT": "An embedding product is damaged.",
         "STORES_DIFFER": "Chip stores that are to be merged differ in sensors, sizes or format.",

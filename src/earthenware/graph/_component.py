@@ -121,7 +121,7 @@ def publish(step: Step, report: StepReport, artifacts: dict[str, Any]) -> None:
                 target.log_metric(key, float(value))
         elif item.type in _FILES:
             found = [name for name in _FILES[item.type] if name in manifest.artifacts]
-            write_artifact(target, storage.read_bytes(storage.join(report.output, found[0])) if found else b"")
+            write_artifact(target, read_artifact(report.output, found[0]) if found else b"")
         else:
             write_artifact(target, json.dumps(pointer, indent=2, sort_keys=True).encode())
             # Kubeflow turns numbers in metadata into floats: text stays what it is.

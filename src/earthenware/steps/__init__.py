@@ -9,6 +9,7 @@ from earthenware.steps._holder import holder_is_alive
 from earthenware.steps._lineage import lineage
 from earthenware.steps._manifest import ArtifactRecord, InputRecord, Manifest, read_manifest
 from earthenware.steps._plan import Plan
+from earthenware.steps._results import artifact, read_artifact
 from earthenware.steps._run import (
     DryRun,
     StepReport,
@@ -38,6 +39,7 @@ __all__ = [
     "Spec",
     "StepReport",
     "already_reported",
+    "artifact",
     "canonical_json",
     "describe_seconds",
     "dry_run",
@@ -50,6 +52,7 @@ __all__ = [
     "override",
     "parse_spec",
     "parse_yaml",
+    "read_artifact",
     "read_manifest",
     "render_line",
     "report_failure",

@@ -14,12 +14,13 @@ from earthenware.errors import EarthenwareError
 from earthenware.steps._events import EventLog
 from earthenware.steps._lease import Lease
 from earthenware.steps._manifest import ArtifactRecord, Manifest
+from earthenware.steps._results import RESULTS, result_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PARTS: Final = "parts"
-RESERVED: Final = frozenset({"step.json", "lease.json", "error.json", "manifest.json", PARTS})
+RESERVED: Final = frozenset({"step.json", "lease.json", "error.json", "manifest.json", PARTS, RESULTS})
 
 
 @dataclass(frozen=True)
@@ -188,27 +189,33 @@ class Attempt:
     # ------------------------------------------------------------------------------------------------------ results
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a result file below the output and record it in the manifest.
+        """Write a result and record it in the manifest; it lies below this attempt's own name until the step is done.
 
         Raises:
             ValueError: ``name`` is one that the step contract uses.
         """
-        self._check(name)
-        storage.write_bytes(self.uri(name), data)
-        self.artifacts[name] = ArtifactRecord(path=name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+        path = self._claim(name)
+        storage.write_bytes(self.uri(path), data)
+        self.artifacts[name] = ArtifactRecord(path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
     def put_file(self, name: str, local: Path) -> None:
-        """Write a local file as a result file; see :meth:`put`."""
-        self._check(name)
+        """Write a local file as a result; see :meth:`put`."""
+        path = self._claim(name)
         with local.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        storage.upload_file(local, self.uri(name))
-        self.artifacts[name] = ArtifactRecord(path=name, sha256=digest, bytes=local.stat().st_size)
+        storage.upload_file(local, self.uri(path))
+        self.artifacts[name] = ArtifactRecord(path=path, sha256=digest, bytes=local.stat().st_size)
 
-    def _check(self, name: str) -> None:
-        if name in RESERVED:
+    def put_tree(self, name: str, local: Path) -> None:
+        """Write every file of a local folder as a result below ``name``; see :meth:`put`."""
+        for path in sorted(path for path in local.rglob("*") if path.is_file()):
+            self.put_file(storage.join(name, path.relative_to(local).as_posix()), path)
+
+    def _claim(self, name: str) -> str:
+        if name.partition("/")[0] in RESERVED:
             raise ValueError(f"{name!r} is written by the step contract itself")
         self._lease.check()
+        return result_path(self.name, name)
 
     def put_json(self, name: str, value: Any) -> None:
         """Write a JSON document as a result file."""

@@ -25,6 +25,7 @@ from earthenware.steps._inputs import read_inputs
 from earthenware.steps._lease import Lease
 from earthenware.steps._manifest import MANIFEST, InputRecord, Manifest, plain_json, read_manifest
 from earthenware.steps._plan import CLAIM, Plan, make_plan, occupied
+from earthenware.steps._results import forget_others, publish
 from earthenware.steps._spec import Spec, sha256_json
 
 ERROR: Final = "error.json"
@@ -160,6 +161,8 @@ def _run(
         raise EarthenwareError("READ_ONLY", message, "Give a path or s3:// as the output.")
     plan = make_plan(step, output, asked, fingerprint)
     if plan.state == "done" and plan.manifest is not None:
+        with contextlib.suppress(EarthenwareError):  # an output that can only be read is as good
+            publish(output, plan.manifest)
         return StepReport(step, output, plan.manifest, reused=True)
     if plan.state == "occupied":
         raise occupied(plan)
@@ -179,6 +182,7 @@ def _run(
     with Lease(output, waiting) as lease:
         plan = make_plan(step, output, asked, fingerprint, leased_by_us=True)
         if plan.state == "done" and plan.manifest is not None:  # the former holder finished while this run waited
+            publish(output, plan.manifest)
             return StepReport(step, output, plan.manifest, reused=True)
         try:
             began = time.monotonic()
@@ -194,10 +198,12 @@ def _run(
                 storage.write_json(storage.join(output, MANIFEST), values, create_only=True, sort_keys=False)
             except FileExistsError:
                 manifest = read_manifest(output)  # what counts is what lies there
+            publish(output, manifest)
+            forget_others(output, manifest)
         except BaseException as error:
-            if not lease.lost:  # else the prefix is another attempt's
-                with contextlib.suppress(Exception):  # the first error is the one to show
-                    storage.write_json(storage.join(output, ERROR), _describe(step, error))
+            with contextlib.suppress(Exception):  # the first error is the one to show
+                lease.confirm()  # else the prefix is another attempt's
+                storage.write_json(storage.join(output, ERROR), _describe(step, error))
             raise
         storage.delete_file(storage.join(output, ERROR))
     return StepReport(step, output, manifest, reused=False)

@@ -28,6 +28,7 @@ from earthenware.storage._read import (
 )
 from earthenware.storage._remote import object_store
 from earthenware.storage._write import (
+    copy_file,
     delete_file,
     delete_prefix,
     replace,
@@ -42,6 +43,7 @@ __all__ = [
     "Access",
     "ConflictError",
     "access",
+    "copy_file",
     "delete_file",
     "delete_prefix",
     "download_file",

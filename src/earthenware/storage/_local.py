@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,21 @@ def move_into_place(temporary: Path, path: Path, *, create_only: bool = False) -
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "exists", str(path)) from None
             temporary.replace(path)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no hard links."""
+    temporary = temporary_beside(target)
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV, errno.EMLINK):
+                raise
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)  # also where both names are one file, which is then not renamed
 
 
 def replace_file(path: Path, data: bytes, version: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from earthenware.storage._explain import ConflictError, explained, no_such_bucket
-from earthenware.storage._local import move_into_place, replace_file, temporary_beside, walk, write_file
+from earthenware.storage._local import link_file, move_into_place, replace_file, temporary_beside, walk, write_file
 from earthenware.storage._names import is_local, join, local_path, redact
 from earthenware.storage._read import list_files
 from earthenware.storage._remote import locate, refuse_web
@@ -115,6 +115,23 @@ def upload_file(local: Path, uri: str) -> None:
         local.stat()  # obstore does not say which file it misses
         store, key = locate(uri)
         obstore.put(store, key, local)  # multipart above a threshold; visible only when complete
+
+
+def copy_file(source: str, target: str) -> None:
+    """Give an object a second name in the same store, whole or not at all.
+
+    On this machine's file system it is one file with two names, in S3 a copy that the store makes by itself, which it
+    does for objects up to 5 GB.
+    """
+    refuse_web(target)
+    with explained("copy", target):
+        if is_local(source):
+            link_file(local_path(source), local_path(target))
+            return
+        import obstore
+
+        store, key = locate(source)
+        obstore.copy(store, key, locate(target)[1])
 
 
 def upload_tree(local: Path, uri: str) -> None:

@@ -86,9 +86,7 @@ def _body(attempt: Attempt, spec: ValidateSpec, store: ChipStore) -> Result:
     put_verdict(attempt, verdict)
     attempt.put("page.html", render_page(verdict, storage.redact(store.uri)).encode())
     if docs.is_dir():
-        storage.delete_prefix(attempt.uri("data_docs"))  # a killed attempt may have left pages that no index lists
-        storage.upload_tree(docs, attempt.uri("data_docs"))
-        attempt.put_file("data_docs/index.html", docs / "index.html")
+        attempt.put_tree("data_docs", docs)
     return _result(verdict)
 
 

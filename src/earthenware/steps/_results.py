@@ -1,0 +1,95 @@
+"""Where result files lie: under the name of the attempt that made them, and once they count under their own.
+
+An attempt writes its results below ``results/ATTEMPT``, where no other attempt writes: one that lost its lease, however
+long it slept, replaces nothing. The manifest, of which there is one, says whose results count. Only then, and only
+those, are given the names that people and other software look for, such as ``report.html`` beside the manifest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import Final
+
+from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.steps._manifest import Manifest, read_manifest
+
+RESULTS: Final = "results"
+_LARGEST_COPY: Final = 2**30
+"""Bytes of the largest file that is stored a second time in an object store, which has no second names."""
+
+
+def result_path(attempt: str, name: str) -> str:
+    """Return the path below an output at which an attempt writes a result."""
+    return storage.join(RESULTS, attempt, name)
+
+
+def publish(output: str, manifest: Manifest) -> None:
+    """Give the results that a manifest names their own names; nothing is done where they have them.
+
+    All or none: results may refer to each other by their names. Where a file of an object store is too large to be
+    stored twice, ``results/ATTEMPT`` is the folder to open; it is as whole.
+    """
+    names = sorted(manifest.artifacts)
+    if not storage.is_local(output) and any(item.bytes > _LARGEST_COPY for item in manifest.artifacts.values()):
+        return
+    if not names or _has(output, names[-1], manifest):  # the last one: all others came before
+        return
+    for name in names:
+        storage.copy_file(storage.join(output, manifest.artifacts[name].path), storage.join(output, name))
+
+
+def _has(output: str, name: str, manifest: Manifest) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return storage.size(storage.join(output, name)) == manifest.artifacts[name].bytes
+    return False
+
+
+def forget_others(output: str, manifest: Manifest) -> None:
+    """Remove the results of attempts that did not get to the manifest."""
+    folder = storage.join(output, RESULTS)
+    for name in storage.list_prefixes(folder):
+        if name != manifest.attempt:
+            storage.delete_prefix(storage.join(folder, name))
+
+
+def artifact(output: str, name: str) -> str:
+    """Return the URI of a result of a finished step by its name, or of a folder of results such as ``model``.
+
+    A folder that no step made, such as a product that was copied without its manifest, has its files under their names.
+
+    Raises:
+        EarthenwareError: ``BAD_MANIFEST``.
+    """
+    output = storage.normalise(output)
+    try:
+        manifest = read_manifest(output)
+    except EarthenwareError as error:
+        if error.code != "NOT_FINISHED":
+            raise
+        return storage.join(output, name)
+    return storage.join(output, manifest.path_of(name))
+
+
+def read_artifact(output: str, name: str) -> bytes:
+    """Return a result's bytes, having compared them with the digest in the manifest where there is one.
+
+    Raises:
+        FileNotFoundError: There is no such result.
+        EarthenwareError: ``OUTPUT_DAMAGED`` when its content is not the one that the step wrote.
+    """
+    output = storage.normalise(output)
+    try:
+        manifest = read_manifest(output)
+    except EarthenwareError as error:
+        if error.code != "NOT_FINISHED":
+            raise
+        return storage.read_bytes(storage.join(output, name))
+    data = storage.read_bytes(storage.join(output, manifest.path_of(name)))
+    record = manifest.artifacts.get(name)
+    if record is not None and hashlib.sha256(data).hexdigest() != record.sha256:
+        message = f"'{storage.redact(storage.join(output, record.path))}' is not what its step wrote."
+        remedy = "Remove the output with 'earthenware clean' and run the step again."
+        raise EarthenwareError("OUTPUT_DAMAGED", message, remedy)
+    return data
