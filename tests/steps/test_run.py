@@ -14,7 +14,19 @@ from pydantic import Field
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps import Attempt, DryRun, Reject, Result, Spec, StepReport, dry_run, read_manifest, run_step
+from earthenware.steps import (
+    Attempt,
+    DryRun,
+    Reject,
+    Result,
+    Spec,
+    StepReport,
+    artifact,
+    dry_run,
+    read_artifact,
+    read_manifest,
+    run_step,
+)
 
 from .step_program import PartsSpec, run
 
@@ -176,14 +188,28 @@ def test_a_whole_bucket_can_be_an_output(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["remove", "truncate"])
-def test_a_damaged_output_is_neither_reused_nor_mended_in_silence(output: str, damage: str) -> None:
+def test_a_result_gets_its_own_name_again_when_that_is_damaged(output: str, damage: str) -> None:
     _run(output)
     uri = storage.join(output, "x.txt")
+    whole = storage.read_bytes(uri)
     if damage == "remove":
         storage.delete_file(uri)
     else:
         storage.write_bytes(uri, b"d")
-    with pytest.raises(EarthenwareError, match=r"'x\.txt' is missing or truncated") as caught:
+    assert read_artifact(output, "x.txt") == whole
+    assert _run(output, _never).reused
+    assert storage.read_bytes(uri) == whole
+
+
+@pytest.mark.parametrize("damage", ["remove", "truncate"])
+def test_a_damaged_output_is_neither_reused_nor_mended_in_silence(output: str, damage: str) -> None:
+    _run(output)
+    uri = artifact(output, "x.txt")
+    if damage == "remove":
+        storage.delete_file(uri)
+    else:
+        storage.write_bytes(uri, b"d")
+    with pytest.raises(EarthenwareError, match=r"x\.txt' is missing or truncated") as caught:
         _run(output, _never)
     assert caught.value.code == "OUTPUT_DAMAGED"
     storage.delete_prefix(output)
@@ -260,7 +286,7 @@ def test_a_crash_before_the_manifest_leaves_an_unfinished_step(output: str, monk
 
     def crash(uri: str, value: Any, **options: bool) -> None:
         if uri.endswith("manifest.json"):
-            others = set(storage.list_files(output))
+            others = {path.rpartition("/")[2] for path in storage.list_files(output)}
             assert {"x.txt", "rejects.parquet", "step.json", "lease.json"} <= others, "the manifest comes last"
             raise SystemExit(9)
         write(uri, value, **options)

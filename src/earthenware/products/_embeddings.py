@@ -155,7 +155,7 @@ def _locate(uri: str) -> tuple[str, str | None]:
     if record is None:
         message = f"'{storage.redact(uri)}' is the output of '{manifest.step}', which holds no embeddings."
         raise EarthenwareError("NO_PRODUCT", message, "Give the output of 'earthenware embed'.")
-    return where, record.sha256
+    return storage.join(uri, record.path), record.sha256
 
 
 def _vectors(table: pa.Table, shown: str) -> NDArray[np.float32]:

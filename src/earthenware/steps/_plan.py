@@ -13,6 +13,7 @@ from earthenware.steps._attempt import PARTS
 from earthenware.steps._holder import holder_is_alive
 from earthenware.steps._lease import LEASE
 from earthenware.steps._manifest import Manifest, read_manifest
+from earthenware.steps._results import is_whole
 
 CLAIM: Final = "step.json"
 
@@ -60,7 +61,8 @@ def make_plan(step: str, output: str, asked: dict[str, Any], fingerprint: str, l
         if error.code != "NOT_FINISHED":
             raise
     else:
-        missing = [item.path for item in manifest.artifacts.values() if not _intact(output, item.path, item.bytes)]
+        records = manifest.artifacts.values()
+        missing = [item.path for item in records if not is_whole(storage.join(output, item.path), item.bytes)]
         if not missing:
             return Plan(step, output, "done", f"{step} is done in '{shown}'.", manifest)
         message = f"'{shown}' is finished but '{missing[0]}' is missing or truncated."
@@ -86,13 +88,6 @@ def _read_claim(output: str) -> Any:
         if error.code != "NOT_JSON":
             raise
         return {}
-
-
-def _intact(output: str, path: str, length: int) -> bool:
-    try:
-        return storage.size(storage.join(output, path)) == length
-    except FileNotFoundError:
-        return False
 
 
 def _difference(asked: dict[str, Any], claim: dict[str, Any]) -> str:

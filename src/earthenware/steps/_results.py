@@ -7,7 +7,6 @@ those, are given the names that people and other software look for, such as ``re
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from typing import Final
 
@@ -26,24 +25,24 @@ def result_path(attempt: str, name: str) -> str:
 
 
 def publish(output: str, manifest: Manifest) -> None:
-    """Give the results that a manifest names their own names; nothing is done where they have them.
+    """Give the results that a manifest names their own names, where they do not have them.
 
     All or none: results may refer to each other by their names. Where a file of an object store is too large to be
     stored twice, ``results/ATTEMPT`` is the folder to open; it is as whole.
     """
-    names = sorted(manifest.artifacts)
     if not storage.is_local(output) and any(item.bytes > _LARGEST_COPY for item in manifest.artifacts.values()):
         return
-    if not names or _has(output, names[-1], manifest):  # the last one: all others came before
-        return
-    for name in names:
-        storage.copy_file(storage.join(output, manifest.artifacts[name].path), storage.join(output, name))
+    for name, item in manifest.artifacts.items():
+        if not is_whole(storage.join(output, name), item.bytes):
+            storage.copy_file(storage.join(output, item.path), storage.join(output, name))
 
 
-def _has(output: str, name: str, manifest: Manifest) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return storage.size(storage.join(output, name)) == manifest.artifacts[name].bytes
-    return False
+def is_whole(uri: str, length: int) -> bool:
+    """Return whether there is a file of the right length."""
+    try:
+        return storage.size(uri) == length
+    except FileNotFoundError:
+        return False
 
 
 def forget_others(output: str, manifest: Manifest) -> None:
