@@ -7,14 +7,14 @@ import re
 from typing import Any, Final
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 
 _LARGEST: Final = 2**20
 """Bytes of the longest spec that is read."""
 _MOST_NODES: Final = 20_000
 """Values in a spec with all its aliases written out; more is a mistake or an attack."""
 
-# The core schema of YAML 1.2. YAML 1.1, PyYAML's own, takes 2021-07-01 for a date, 12:30 for 750 and no for false.
+# The scalars of YAML 1.2's core schema that a spec may hold; all else is text, also 0x1f, 1_000 and a date.
 _SCALARS: Final = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -24,59 +24,61 @@ _SCALARS: Final = (
         r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf)|\.(?:nan|NaN)",
         list("-+.0123456789"),
     ),
+    ("merge", "<<", ["<"]),
 )
 
 
+class _BadYamlError(Exception):
+    """Text is not plain YAML; says where and why in one line."""
+
+
 def _load_plain(text: str) -> Any:
-    import yaml
+    """Return the values in a YAML text.
 
-    class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as the base class
+    Raises:
+        _BadYamlError: It does not parse, is nested too deeply, or holds what a spec has no use for.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import ConstructorError, SafeConstructor
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.resolver import VersionedResolver
 
-        def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-            return int(self.construct_scalar(node))  # 010 is ten
+    class Resolver(VersionedResolver):
+        versioned_resolver = {  # noqa: RUF012 - in place of the property that makes it of ruamel's wider schema
+            letter: [
+                (f"tag:yaml.org,2002:{kind}", re.compile(f"^(?:{pattern})$"))
+                for kind, pattern, letters in _SCALARS
+                if letter in letters
+            ]
+            for letter in {letter for _, _, letters in _SCALARS for letter in letters}
+        }
 
-        def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-            text = str(self.construct_scalar(node)).lower()
-            return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+    class Constructor(SafeConstructor):
+        def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+            if isinstance(key, str) and key not in mapping:
+                return True
+            wrong = f"the field {key!r} is given twice" if key in mapping else "a field's name must be text"
+            raise ConstructorError(None, None, wrong, key_node.start_mark)
 
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            seen: set[Any] = set()
-            for key_node, _ in node.value:
-                if key_node.tag == "tag:yaml.org,2002:merge":
-                    continue
-                key = self.construct_object(key_node, deep=True)
-                if not isinstance(key, str):
-                    raise yaml.constructor.ConstructorError(
-                        None, None, "a field's name must be text", key_node.start_mark
-                    )
-                if key in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the field {key!r} is given twice", key_node.start_mark
-                    )
-                seen.add(key)
-            return super().construct_mapping(node, deep=deep)
-
-    for kind, pattern, first in _SCALARS:
-        tag = f"tag:yaml.org,2002:{kind}"
-        Loader.add_implicit_resolver(tag, re.compile(f"^(?:{pattern})$"), first)
-    Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("^<<$"), ["<"])
-    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
-    Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_yaml_float)
-    loader = Loader(text)
+    reader = YAML(typ="safe", pure=True)
+    reader.Resolver, reader.Constructor = Resolver, Constructor
     try:
-        node = loader.get_single_node()
+        node = reader.compose(text)
         if node is None:
             return None
         if _count(node, {}) > _MOST_NODES:
-            raise yaml.YAMLError(f"it has more than {_MOST_NODES} values with its aliases written out")
-        return loader.construct_document(node)
+            raise _BadYamlError(f": it has more than {_MOST_NODES} values with its aliases written out")
+        return reader.constructor.construct_document(node)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise _BadYamlError(f"{where}: {first_line(error.problem or error)}") from None
+    except YAMLError as error:
+        raise _BadYamlError(f": {first_line(error)}") from None
     except RecursionError:
-        raise yaml.YAMLError("it is nested too deeply") from None
+        raise _BadYamlError(": it is nested too deeply") from None
     except ValueError as error:  # an integer of thousands of digits
-        raise yaml.YAMLError(str(error).partition(";")[0]) from None
-    finally:
-        loader.dispose()
+        raise _BadYamlError(f": {first_line(error).partition(';')[0]}") from None
 
 
 def _count(node: Any, counted: dict[int, int]) -> int:
@@ -126,11 +128,8 @@ def parse_yaml(text: str, shown: str) -> dict[str, Any]:
 
     try:
         values = _load_plain(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = " ".join(str(getattr(error, "problem", None) or (error.args or ["it does not parse"])[0]).split())
-        raise EarthenwareError("BAD_YAML", f"'{shown}' is not a valid spec{where}: {problem}.") from None
+    except _BadYamlError as error:
+        raise EarthenwareError("BAD_YAML", f"'{shown}' is not a valid spec{error}.") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -146,8 +145,6 @@ def override(values: dict[str, Any], assignments: tuple[str, ...] | list[str]) -
     Raises:
         EarthenwareError: ``BAD_SET`` for an assignment that is not ``key=value``.
     """
-    import yaml
-
     result = copy.deepcopy(values)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
@@ -166,6 +163,6 @@ def override(values: dict[str, Any], assignments: tuple[str, ...] | list[str]) -
             target = existing
         try:
             target[field] = _load_plain(text) if text.strip() else ""
-        except yaml.YAMLError:
+        except _BadYamlError:
             target[field] = text
     return result
