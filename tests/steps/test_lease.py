@@ -465,6 +465,20 @@ def test_a_result_is_compared_with_its_digest(output: str) -> None:
         read_artifact(output, "absent")
 
 
+def test_a_copy_without_the_folder_of_results_is_whole(output: str) -> None:
+    def body(attempt: Attempt) -> Result:
+        attempt.put("model/weights", b"1234")
+        return Result({})
+
+    _run(output, body)
+    storage.delete_prefix(storage.join(output, "results"))
+    assert read_artifact(output, "model/weights") == b"1234"
+    assert artifact(output, "model") == storage.join(output, "model")
+    storage.write_bytes(storage.join(output, "model/weights"), b"1235")
+    with pytest.raises(EarthenwareError, match="not what its step wrote"):
+        read_artifact(output, "model/weights")
+
+
 def test_a_folder_that_no_step_made_has_its_files_under_their_names(output: str) -> None:
     storage.write_bytes(storage.join(output, "page.html"), b"copied")
     assert artifact(output, "page.html") == storage.join(output, "page.html")

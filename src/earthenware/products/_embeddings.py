@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, first_line
-from earthenware.steps import read_manifest
+from earthenware.steps import artifact, read_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -155,7 +155,7 @@ def _locate(uri: str) -> tuple[str, str | None]:
     if record is None:
         message = f"'{storage.redact(uri)}' is the output of '{manifest.step}', which holds no embeddings."
         raise EarthenwareError("NO_PRODUCT", message, "Give the output of 'earthenware embed'.")
-    return storage.join(uri, record.path), record.sha256
+    return artifact(uri, EMBEDDINGS_FILE), record.sha256
 
 
 def _vectors(table: pa.Table, shown: str) -> NDArray[np.float32]:

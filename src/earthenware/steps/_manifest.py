@@ -65,13 +65,6 @@ class Manifest(BaseModel):
     artifacts: dict[str, ArtifactRecord]
     packages: dict[str, str]
 
-    def path_of(self, name: str) -> str:
-        """Return the path below the output of a result, or of a folder of results, by its name."""
-        for known, record in self.artifacts.items():
-            if known == name or known.startswith(f"{name}/"):
-                return record.path.removesuffix(known) + name
-        return name
-
 
 def read_manifest(output: str) -> Manifest:
     """Return the manifest of the finished step below ``output``.

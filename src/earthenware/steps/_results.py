@@ -12,7 +12,7 @@ from typing import Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._manifest import Manifest, read_manifest
+from earthenware.steps._manifest import ArtifactRecord, Manifest, read_manifest
 
 RESULTS: Final = "results"
 _LARGEST_COPY: Final = 2**30
@@ -56,19 +56,13 @@ def forget_others(output: str, manifest: Manifest) -> None:
 def artifact(output: str, name: str) -> str:
     """Return the URI of a result of a finished step by its name, or of a folder of results such as ``model``.
 
-    A folder that no step made, such as a product that was copied without its manifest, has its files under their names.
+    A folder that no step made, or that was copied without its manifest or without ``results/``, has its files under
+    their own names.
 
     Raises:
         EarthenwareError: ``BAD_MANIFEST``.
     """
-    output = storage.normalise(output)
-    try:
-        manifest = read_manifest(output)
-    except EarthenwareError as error:
-        if error.code != "NOT_FINISHED":
-            raise
-        return storage.join(output, name)
-    return storage.join(output, manifest.path_of(name))
+    return _find(output, name)[0]
 
 
 def read_artifact(output: str, name: str) -> bytes:
@@ -78,17 +72,26 @@ def read_artifact(output: str, name: str) -> bytes:
         FileNotFoundError: There is no such result.
         EarthenwareError: ``OUTPUT_DAMAGED`` when its content is not the one that the step wrote.
     """
+    uri, record = _find(output, name)
+    data = storage.read_bytes(uri)
+    if record is not None and hashlib.sha256(data).hexdigest() != record.sha256:
+        message = f"'{storage.redact(uri)}' is not what its step wrote."
+        remedy = "Remove the output with 'earthenware clean' and run the step again."
+        raise EarthenwareError("OUTPUT_DAMAGED", message, remedy)
+    return data
+
+
+def _find(output: str, name: str) -> tuple[str, ArtifactRecord | None]:
+    """Return where a result lies, and what the manifest says of it; of a folder, what it says of a file in it."""
     output = storage.normalise(output)
+    plain = storage.join(output, name)
     try:
         manifest = read_manifest(output)
     except EarthenwareError as error:
         if error.code != "NOT_FINISHED":
             raise
-        return storage.read_bytes(storage.join(output, name))
-    data = storage.read_bytes(storage.join(output, manifest.path_of(name)))
-    record = manifest.artifacts.get(name)
-    if record is not None and hashlib.sha256(data).hexdigest() != record.sha256:
-        message = f"'{storage.redact(storage.join(output, record.path))}' is not what its step wrote."
-        remedy = "Remove the output with 'earthenware clean' and run the step again."
-        raise EarthenwareError("OUTPUT_DAMAGED", message, remedy)
-    return data
+        return plain, None
+    for known, record in manifest.artifacts.items():
+        if (known == name or known.startswith(f"{name}/")) and storage.exists(storage.join(output, record.path)):
+            return storage.join(output, record.path.removesuffix(known) + name), record
+    return plain, manifest.artifacts.get(name)
