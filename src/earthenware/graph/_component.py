@@ -16,7 +16,7 @@ from earthenware.graph._plan import shards
 from earthenware.graph._spec import read_spec, shard_count, step_spec
 from earthenware.graph._steps import STEPS
 from earthenware.processes import step_process
-from earthenware.steps import EventLog, StepReport, already_reported, report_failure
+from earthenware.steps import EventLog, StepReport, already_reported, read_artifact, report_failure
 
 POINTER_SCHEMA: Final = 1
 _FILES: Final = {"HTML": ("report.html", "page.html"), "Markdown": ("summary.md",)}

@@ -124,8 +124,6 @@ def parse_yaml(text: str, shown: str) -> dict[str, Any]:
     Raises:
         EarthenwareError: ``BAD_YAML`` when it does not parse to a mapping.
     """
-    import yaml
-
     try:
         values = _load_plain(text)
     except _BadYamlError as error:
