@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore, column
-from earthenware.pages import chip_thumbnail
+from earthenware.pages import chip_thumbnails
 from earthenware.products import geo_metadata, product_schema
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def product_rows(
         "model_digest": [model_digest] * len(index),
     }
     if thumbnail_size is not None:
-        columns["thumbnail"] = [chip_thumbnail(store, int(i), thumbnail_size) for i in indices]
+        columns["thumbnail"] = chip_thumbnails(store, indices, thumbnail_size)
     for name in ("lon", "lat", "datetime", "gsd", "site", "split", "scene_id", "crs"):
         columns[name] = index[name]
     arrays = []

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         shade_relief,
         shade_true_colour,
     )
-    from earthenware.pages._views import View, chip_thumbnail, sensor_views, views_of
+    from earthenware.pages._views import View, chip_thumbnails, sensor_views, views_of
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -48,7 +48,7 @@ __all__ = [
     "Picture",
     "Stretch",
     "View",
-    "chip_thumbnail",
+    "chip_thumbnails",
     "colour_stretch",
     "data_uri",
     "dot_chart",

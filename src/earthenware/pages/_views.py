@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
@@ -98,17 +99,23 @@ def _told_apart(view: View) -> str:
     return f"{view.title} ({view.sensor.title})"
 
 
-def chip_thumbnail(store: ChipStore, chip: int, size: int) -> bytes | None:
-    """Return a JPEG of a chip in true colour that compares across chips; None where it has no optical image.
+def chip_thumbnails(store: ChipStore, chips: Sequence[int] | NDArray[np.int64], size: int) -> list[bytes | None]:
+    """Return JPEGs of chips in true colour that compare across chips; None where one has no optical image.
 
     Args:
         store: The chips.
-        chip: Number of the chip.
-        size: Longest edge of the picture in pixels.
+        chips: Numbers of the chips.
+        size: Longest edge of a picture in pixels.
     """
+    found: dict[int, bytes] = {}
     for name, layout in store.sensors.items():
         view = sensor_views(name, layout.bands) if layout.kind == "optical" else None
-        if view is not None and store.present(name)[chip]:
-            picture = natural_colour(store.read(name, chip)[0][list(view.bands)])
-            return encode_jpeg(picture, 80, size, full_colour=False)
-    return None
+        rows = [row for row, chip in enumerate(chips) if row not in found and store.present(name)[chip]]
+        if view is None or not rows:
+            continue
+        bands = {name: [layout.bands[band] for band in view.bands]}
+        for row, stored in zip(
+            rows, store.read_batch([name], [int(chips[row]) for row in rows], bands=bands)[name].pixels, strict=True
+        ):
+            found[row] = encode_jpeg(natural_colour(layout.decode(stored)), 80, size, full_colour=False)
+    return [found.get(row) for row in range(len(chips))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -113,7 +113,7 @@ def _cube(store: ChipStore, chips: NDArray[np.int64]) -> Cube:
     )
 
 
-def _join(cube: Cube, tiles: Sequence[NDArray[Any]], fill: Any) -> NDArray[Any]:
+def _join(cube: Cube, tiles: NDArray[Any], fill: Any) -> NDArray[Any]:
     """Lay tiles `[..., y, x]` out by their rows and columns."""
     *lead, height, width = tiles[0].shape
     down, across = int(cube.rows.max()) + 1, int(cube.columns.max()) + 1
@@ -131,9 +131,10 @@ def cube_views(store: ChipStore, cube: Cube) -> dict[str, Picture]:
         view = sensor_views(name, layout.bands)
         if view is None:
             continue
-        read = [store.read(name, int(chip)) for chip in cube.chips]
-        values = _join(cube, [pixels[list(view.bands)] for pixels, _ in read], np.nan)
-        flags = _join(cube, [mask for _, mask in read], np.uint8(Mask.NODATA))
+        shown = {name: [layout.bands[band] for band in view.bands]}
+        pixels, mask = store.read_batch([name], cube.chips, bands=shown)[name]
+        values = _join(cube, layout.decode(pixels), np.nan)
+        flags = _join(cube, mask, np.uint8(Mask.NODATA))
         # Clouds would take the whole stretch and leave the ground black.
         clear = np.where((flags & (Mask.CLOUD | Mask.SHADOW)) == 0, values, np.nan)
         stretch = view.stretch(clear if np.isfinite(clear).any() else values)

@@ -8,7 +8,7 @@ import numpy as np
 
 from earthenware.chips import ChipStore
 from earthenware.metrics import nearest_neighbours
-from earthenware.pages import chip_thumbnail, number
+from earthenware.pages import chip_thumbnails, number
 from earthenware.report._embedding import ColouredProduct
 
 NEIGHBOURS = 5
@@ -92,7 +92,7 @@ def _cell(store: ChipStore, product: ColouredProduct, row: int, what: str) -> Ce
     picture = record.get("thumbnail")
     if picture is None:
         chip = np.flatnonzero(np.asarray(store.index["chip_id"].to_numpy(zero_copy_only=False)) == record["id"])
-        picture = chip_thumbnail(store, int(chip[0]), THUMBNAIL) if len(chip) else None
+        picture = chip_thumbnails(store, chip[:1], THUMBNAIL)[0] if len(chip) else None
     moment = record["datetime"]
     date = f"{moment:%Y-%m-%d}" if moment else "no date"
     return Cell(what, record["id"], record["site"] or "unknown site", date, picture)
