@@ -75,7 +75,7 @@ def test_progress_and_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert manifest.counts == {"places": 3, "files": summary.files, "bytes": summary.bytes}
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
         "cop-dem-glo-30", "esa-worldcover", "flood-water", "items.json", "manifest.json", "parts", "rejects.parquet",
-        "sentinel-1-rtc", "sentinel-2-l2a", "step.json",
+        "results", "sentinel-1-rtc", "sentinel-2-l2a", "step.json",
     ]  # fmt: skip
     assert [path for path in (tmp_path / "new" / "parts").iterdir() if path.is_dir()] == []
 

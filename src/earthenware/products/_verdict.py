@@ -109,17 +109,16 @@ def read_verdict(validation: str) -> Verdict:
 
     Raises:
         EarthenwareError: ``NOT_FINISHED`` or ``NOT_A_VALIDATION`` when there is no finished validation,
-            ``BAD_VERDICT`` when its file is damaged.
+            ``OUTPUT_DAMAGED`` when its file was changed, ``BAD_VERDICT`` when it is of another version.
     """
-    from earthenware.steps import read_manifest
+    from earthenware.steps import read_artifact, read_manifest
 
     manifest = read_manifest(validation)
     if VERDICT_FILE not in manifest.artifacts:
         message = f"'{storage.redact(validation)}' is the output of '{manifest.step}', not of a validation."
         raise EarthenwareError("NOT_A_VALIDATION", message, "Give the output of 'earthenware validate'.")
-    uri = storage.join(validation, manifest.artifacts[VERDICT_FILE].path)
     try:
-        return Verdict.model_validate(storage.read_json(uri))
-    except (FileNotFoundError, ValidationError) as error:
-        message = f"'{storage.redact(uri)}' is not a verdict."
+        return Verdict.model_validate_json(read_artifact(validation, VERDICT_FILE))
+    except ValidationError as error:
+        message = f"'{storage.redact(storage.join(validation, VERDICT_FILE))}' is not a verdict."
         raise EarthenwareError("BAD_VERDICT", message, "Validate the chips anew.") from error
