@@ -25,27 +25,35 @@ class TinySpec(Spec):
     places: int = 6
     chips: int = 6
     labels: bool = True
+    optical: str = SENSORS[0]  # none where empty
+    site: str = "site{:02d}"
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        return tuple(one for one in (self.optical, *SENSORS[1:]) if one)
 
 
-def _pixels(random: np.random.Generator, land_cover: int) -> dict[str, np.ndarray]:
+def _pixels(spec: TinySpec, random: np.random.Generator, land_cover: int) -> dict[str, np.ndarray]:
     """Chips whose classes differ in level and in pattern: smooth water, striped fields, rough woods."""
     y, x = np.mgrid[:SIZE, :SIZE]
     level = {10: 300.0, 40: 1200.0, 80: 150.0}[land_cover]
     pattern = {10: random.normal(0, 1, (SIZE, SIZE)), 40: np.sign(np.sin(x / 2.0 + random.uniform(0, 6))), 80: 0 * y}
     shape = level + 0.3 * level * pattern[land_cover] + random.normal(0, 60)
-    optical = np.stack([shape * (1 + 0.15 * band) + random.normal(0, 15, (SIZE, SIZE)) for band in range(10)])
+    bands = len(sensor(spec.optical).bands) if spec.optical else 0
+    optical = [shape * (1 + 0.15 * band) + random.normal(0, 15, (SIZE, SIZE)) for band in range(bands)]
     radar = np.stack(
         [(-8 if land_cover == 10 else -18) - 6 * band + random.normal(0, 2, (SIZE, SIZE)) for band in (0, 1)]
     )
     height = 200 + random.normal(0, 50) + 2.0 * x + 1.0 * y
     label = np.full((1, SIZE, SIZE), float(land_cover))
-    return dict(zip(SENSORS, (optical, radar, height[None], label), strict=True))
+    made = dict(zip(SENSORS[1:], (radar, height[None], label), strict=True))
+    return {spec.optical: np.stack(optical), **made} if optical else made
 
 
 def _rows(spec: TinySpec, place: int, random: np.random.Generator) -> list[dict[str, Any]]:
     crs, split = "EPSG:32632", ("validation" if place % 3 == 2 else "train")
     to_degrees = pyproj.Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
-    rows = []
+    rows, site = [], spec.site.format(place)
     for chip in range(spec.chips):
         west, north = 500_000 + 20_000.0 * place, 5_000_000 - 320.0 * chip
         corners = [(west, north - 320), (west + 320, north - 320), (west + 320, north), (west, north)]
@@ -54,9 +62,9 @@ def _rows(spec: TinySpec, place: int, random: np.random.Generator) -> list[dict[
         cover = CLASSES[(place + chip) % len(CLASSES)]
         rows.append(
             {
-                "chip_id": f"site{place:02d}_20210601_{chip:03d}_000",
-                "scene_id": f"site{place:02d}_20210601",
-                "site": f"site{place:02d}",
+                "chip_id": f"{site}_20210601_{chip:03d}_000",
+                "scene_id": f"{site}_20210601",
+                "site": site,
                 "split": split,
                 "datetime": moment,
                 "lon": lon,
@@ -69,10 +77,10 @@ def _rows(spec: TinySpec, place: int, random: np.random.Generator) -> list[dict[
                 "land_cover": cover if spec.labels else None,
                 "land_cover_fraction": 1.0 if spec.labels else None,
                 "cover": cover,
-                **{column(s, "items"): [f"{s}-{place}"] for s in SENSORS},
-                **{column(s, "datetime"): moment for s in SENSORS},
-                **{column(s, "cloud_fraction"): 0.0 for s in SENSORS},
-                **{column(s, "nodata_fraction"): 0.0 for s in SENSORS},
+                **{column(s, "items"): [f"{s}-{place}"] for s in spec.sensors},
+                **{column(s, "datetime"): moment for s in spec.sensors},
+                **{column(s, "cloud_fraction"): 0.0 for s in spec.sensors},
+                **{column(s, "nodata_fraction"): 0.0 for s in spec.sensors},
             }
         )
     return rows
@@ -83,18 +91,18 @@ def build_tiny(output: str, **fields: Any) -> StepReport:
     spec = TinySpec(**fields)
 
     def body(attempt: Attempt) -> Result:
-        pixels: dict[str, list[np.ndarray]] = {name: [] for name in SENSORS}
-        masks: dict[str, list[np.ndarray]] = {name: [] for name in SENSORS}
+        pixels: dict[str, list[np.ndarray]] = {name: [] for name in spec.sensors}
+        masks: dict[str, list[np.ndarray]] = {name: [] for name in spec.sensors}
         rows: list[dict[str, Any]] = []
         for place in range(spec.places):
             random = np.random.default_rng([spec.seed, place])
             for number, row in enumerate(_rows(spec, place, random)):
-                for name, values in _pixels(random, row.pop("cover")).items():
+                for name, values in _pixels(spec, random, row.pop("cover")).items():
                     pixels[name].append(sensor(name).encode(values))
                     masks[name].append(np.zeros((SIZE, SIZE), np.uint8))
-                if number % 4 == 3:
-                    masks["sentinel-2-l2a"][-1][: SIZE // 2] = Mask.CLOUD
-                    row[column("sentinel-2-l2a", "cloud_fraction")] = 0.5
+                if number % 4 == 3 and spec.optical:
+                    masks[spec.optical][-1][: SIZE // 2] = Mask.CLOUD
+                    row[column(spec.optical, "cloud_fraction")] = 0.5
                 if place == 1:
                     row[column("sentinel-1-rtc", "present")] = False
                 rows.append(row)

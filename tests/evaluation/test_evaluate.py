@@ -47,6 +47,18 @@ def test_errors_are_those_of_hidden_valid_pixels_of_held_out_places(chain):
     assert not (hidden & np.isnan(made.original)).any()
 
 
+def test_the_manifest_of_the_model_is_read_once(chain, tmp_path, monkeypatch):
+    read: list[str] = []
+
+    def counted(uri, *, _read=storage.read_json):
+        read.append(uri)
+        return _read(uri)
+
+    monkeypatch.setattr(storage, "read_json", counted)
+    evaluate(EvaluateSpec(resamples=100, pictures=0), chain.chips, chain.model, str(tmp_path / "e"))
+    assert read.count(f"{chain.model}/manifest.json") == 1
+
+
 def test_probes_compare_three_sets_of_features_on_other_places(chain):
     probes = metrics_of(chain.evaluation)["probes"]
     assert probes["available"]

@@ -13,7 +13,9 @@ from PIL import Image
 
 from earthenware.chips import ChipStore, Mask
 from earthenware.errors import EarthenwareError
+from earthenware.products import EmbeddingProduct
 from earthenware.report import ReportSpec, report
+from tests.tiny_chain import run_chain
 
 
 class Page(HTMLParser):
@@ -105,6 +107,41 @@ def test_titles_and_names_are_escaped(chain, tmp_path):
     assert "<script>" not in text
     assert "&lt;script&gt;&#34;&amp;" in text
     Page(text)
+
+
+HOSTILE = """<script>alert(1)</script>"'>{{}}&"""
+
+
+def test_names_from_a_catalog_stay_text(tmp_path):
+    made = run_chain(tmp_path, places=4, site=HOSTILE.replace("{{}}", "{{{{}}}}") + "{}", pictures=2)
+    for path in (f"{made.report.output}/report.html", f"{made.evaluation.output}/page.html"):
+        text = Path(path).read_text(encoding="utf-8")
+        page = Page(text)
+        assert {tag for tag, _ in page.tags}.isdisjoint({"script", "iframe", "object", "link"})
+        assert HOSTILE in "".join(page.text)
+        assert "<script" not in text
+        assert "default-src 'none'" in text
+    assert HOSTILE in " ".join(a["alt"] or "" for tag, a in page.tags if tag == "img")
+
+
+@pytest.mark.parametrize(
+    ("optical", "shown", "missing"),
+    [("landsat-c2-l2", {"true colour", "radar VH", "mask"}, set()), ("", {"radar VH"}, {"true colour", "mask"})],
+)
+def test_a_store_of_another_base_gets_a_page(tmp_path, optical, shown, missing):
+    sensors = [one for one in (optical, "sentinel-1-rtc", "cop-dem-glo-30") if one]
+    made = run_chain(tmp_path, places=4, optical=optical, sensors=sensors, pictures=2)
+    page = Page((Path(made.report.output) / "report.html").read_text(encoding="utf-8"))
+    names = {alt.partition(" of the datacube")[0] for tag, a in page.tags if tag == "img" and (alt := a["alt"] or "")}
+    assert shown <= names
+    assert not missing & names
+    text = " ".join(page.text)
+    assert ("no optical image" in text) == (not optical)
+    assert f"optical ({optical})" in text or not optical
+    thumbnails = EmbeddingProduct.open(made.embeddings.output).table["thumbnail"].to_pylist()
+    assert all(thumbnails) if optical else not any(thumbnails)
+    clouds = EmbeddingProduct.open(made.embeddings.output).table["cloud_fraction"].to_pylist()
+    assert set(clouds) == ({0.0, 0.5} if optical else {None})
 
 
 def test_report_is_the_same_every_time(chain, tmp_path):
