@@ -81,6 +81,7 @@ def doctor(
         connection=connection(options) if options["host"] else None,
         namespace=options["namespace"],
         seconds=timeout,
+        pipeline=pipeline,
     )
     if not situation.root and not situation.on_cluster:
         situation = replace(situation, root="work")  # where 'earthenware run' writes by default
@@ -90,7 +91,7 @@ def doctor(
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         with environment(situation.environment):
-            checks = plan(situation, pipeline)
+            checks = plan(situation)
             findings = _examine(checks, situation.secrets, None if as_json else sys.stdout)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from earthenware.compiling._compile import CompiledPipeline, compile_pipeline
+from earthenware.compiling._compile import CompiledPipeline, compile_pipeline, compiled_pipeline
 from earthenware.compiling._load import load_profile, profile_file, shipped_profiles
 from earthenware.compiling._manifests import manifests
-from earthenware.compiling._packages import compiled_pipeline
 from earthenware.compiling._profile import Profile
 from earthenware.compiling._show import show_profile
 from earthenware.compiling._steps import RaySection, Retries, Security, StepSettings

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from earthenware.compiling._steps import Frozen, StepSettings, merge
+from earthenware.graph import KINDS, Kind
 from earthenware.launch import DnsName, RayJobSettings, Resources, Toleration
-
-RAY_STEPS: Final = ("train",)
-"""Steps that hand their work to a RayJob where the profile gives them one."""
 
 _IMAGE: Final = re.compile(
     r"([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*"
@@ -48,6 +47,10 @@ Sections = Annotated[
     dict[str, Section], BeforeValidator(_heading, json_schema_input_type=dict[str, StepSettings | None] | None)
 ]
 
+Kinds = Annotated[
+    dict[Kind, Section], BeforeValidator(_heading, json_schema_input_type=dict[Kind, StepSettings | None] | None)
+]
+
 
 class Profile(Frozen):
     """Where and how the steps of a pipeline run. Components hold none of it: they run the same on every profile."""
@@ -76,12 +79,15 @@ class Profile(Frozen):
         0, ge=0, le=2**31 - 1, description="A whole run may take so long (seconds); 0 for no limit"
     )
     defaults: Section = Field(StepSettings(), description="What holds for every step")
+    kinds: Kinds = Field({}, description="What differs for a kind of step: io, cpu, accelerator, ray or gate")
     steps: Sections = Field({}, description="What differs for a step, by its name, such as train")
 
     def step(self, name: str) -> StepSettings:
-        """Return all that holds for a step: the defaults, overridden by what the profile says about it."""
-        own = self.steps.get(name, StepSettings()).model_dump(exclude_unset=True)
-        return StepSettings.model_validate(merge(self.defaults.model_dump(exclude_unset=True), own))
+        """Return all that holds for a step: the defaults, overridden by what is said of its kind, and of its name."""
+        kind = KINDS.get(name)
+        layers = [self.defaults, *([self.kinds[kind]] if kind in self.kinds else []), self.steps.get(name)]
+        given = [layer.model_dump(exclude_unset=True) for layer in layers if layer is not None]
+        return StepSettings.model_validate(functools.reduce(merge, given))
 
     def ray_job(self, name: str, image: str) -> RayJobSettings | None:
         """Return the settings of a step's RayJob, or None where the step has none.
@@ -104,14 +110,24 @@ class Profile(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Profile:
-        for name in ["", *self.steps]:
+        unknown = sorted(set(self.steps) - set(KINDS))
+        if unknown:
+            raise ValueError(f"steps.{unknown[0]}: there is no such step (the steps are: {', '.join(KINDS)})")
+        able = [name for name, kind in KINDS.items() if kind == "ray"]
+        for name in ["", *KINDS]:
             step = self.step(name)
             problem = _inconsistent(step)
-            if step.ray is not None and name not in RAY_STEPS:
-                problem = f"only {', '.join(RAY_STEPS)} can run as a RayJob: move 'ray' there"
+            if step.ray is not None and name not in able:
+                problem = f"only {', '.join(able)} can run as a RayJob: move 'ray' there, or to kinds.ray"
             if problem:
-                raise ValueError(f"{f'steps.{name}' if name else 'defaults'}: {problem}")
+                raise ValueError(f"{self._heading_of(name)}: {problem}")
         return self
+
+    def _heading_of(self, name: str) -> str:
+        """Return where in the profile the last word about a step stands."""
+        if name in self.steps:
+            return f"steps.{name}"
+        return f"kinds.{KINDS[name]}" if KINDS.get(name) in self.kinds else "defaults"
 
 
 _INHERITED: Final = {

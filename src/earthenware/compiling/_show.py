@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,9 +11,9 @@ from pydantic import BaseModel
 
 from earthenware.compiling._profile import Profile
 from earthenware.compiling._steps import RaySection, StepSettings
+from earthenware.graph import comment
 
-_WIDTH: Final = 116
-_SECTIONS: Final = frozenset({"name", "base", "defaults", "steps"})
+_SECTIONS: Final = frozenset({"name", "base", "defaults", "kinds", "steps"})
 
 
 def show_profile(profile: Profile) -> str:
@@ -30,10 +29,12 @@ def show_profile(profile: Profile) -> str:
     values = profile.model_dump(mode="json", exclude_unset=True)
     lines += ["", *_fields(Profile, {key: value for key, value in values.items() if key not in _SECTIONS}, "")]
     lines += ["", "defaults:", *_section(values.get("defaults", {}), "  ", StepSettings)]
-    steps = values.get("steps", {})
-    lines += ["", "# What differs for a step: any field of 'defaults'.", "steps:" if steps else "steps: {}"]
-    for name, step in steps.items():
-        lines += [f"  {name}:", *_section(step, "    ")]
+    for heading, told in (("kinds", "a kind of step"), ("steps", "a step")):
+        sections = values.get(heading, {})
+        lines += ["", f"# What differs for {told}: any field of 'defaults'."]
+        lines.append(f"{heading}:" if sections else f"{heading}: {{}}")
+        for name, section in sections.items():
+            lines += [f"  {name}:", *_section(section, "    ")]
     return "\n".join(lines) + "\n"
 
 
@@ -50,8 +51,7 @@ def _fields(model: type[BaseModel], values: dict[str, Any], indent: str) -> Iter
     for name, field in model.model_fields.items():
         if model is Profile and name in _SECTIONS:
             continue
-        comment = f"{indent}# "
-        yield from textwrap.wrap(field.description or "", _WIDTH, initial_indent=comment, subsequent_indent=comment)
+        yield from comment(field.description or "", indent)
         if name in values:
             yield from _given({name: values[name]}, indent)
         else:

@@ -29,7 +29,7 @@ from earthenware.network import in_pod, is_hidden
 from earthenware.tracking import resolve_uri
 
 
-def plan(situation: Situation, pipeline: str = "pretrain") -> list[Check]:
+def plan(situation: Situation) -> list[Check]:
     """Return the checks that a situation calls for, in the order in which they are shown.
 
     It looks at the environment, in which ``situation.environment`` must be set, as must be while the checks run.
@@ -41,7 +41,7 @@ def plan(situation: Situation, pipeline: str = "pretrain") -> list[Check]:
         Check("packages", check_packages),
         Check("tested versions", check_tested),
         Check("torch", lambda: check_torch(wants_gpu=gpu and not cluster)),
-        Check("pipeline", lambda: check_compiled(pipeline, situation.profile), seconds=2 * seconds),
+        Check("pipeline", lambda: check_compiled(situation.pipeline, situation.profile), seconds=2 * seconds),
         Check("cpu", check_cpu),
         Check("memory", check_memory),
         Check("shared memory", check_shared_memory),

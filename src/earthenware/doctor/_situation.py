@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from earthenware.compiling import Profile, RaySection, StepSettings
+from earthenware.graph import find_pipeline
 from earthenware.kubeflow import Connection
 
 
@@ -21,6 +22,7 @@ class Situation:
         connection: Kubeflow Pipelines; None where it is not known.
         namespace: Namespace of the runs; empty for that of the kubeconfig.
         seconds: Longest time of a check.
+        pipeline: What would be run.
     """
 
     profile: Profile
@@ -30,12 +32,14 @@ class Situation:
     connection: Connection | None = None
     namespace: str = ""
     seconds: float = 10.0
+    pipeline: str = "pretrain"
 
     @property
     def on_cluster(self) -> bool:
         """Whether the profile says anything about pods."""
         told = self.profile.model_dump(
-            exclude_defaults=True, include={"service_account", "ttl_seconds", "deadline_seconds", "defaults", "steps"}
+            exclude_defaults=True,
+            include={"service_account", "ttl_seconds", "deadline_seconds", "defaults", "kinds", "steps"},
         )
         return bool(told)
 
@@ -90,5 +94,5 @@ class Situation:
 
     @property
     def _steps(self) -> tuple[StepSettings, ...]:
-        """What holds for a step that the profile does not name, and for each that it names."""
-        return (self.profile.defaults, *(self.profile.step(name) for name in self.profile.steps))
+        """What holds for each step of the pipeline."""
+        return tuple(self.profile.step(step.name) for step in find_pipeline(self.pipeline).steps)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from earthenware.graph._component import read_pointer, run_component
 from earthenware.graph._declare import Artifact, Kind, Pipeline, Step, Task
 from earthenware.graph._form import (
-    CONFIGURE,
     Entry,
     arguments,
     as_parameter,
@@ -32,10 +31,11 @@ from earthenware.graph._spec import (
     yaml_entry,
 )
 from earthenware.graph._states import StepState, find_steps, newest
-from earthenware.graph._steps import STEPS
+from earthenware.graph._steps import CONFIGURE, KINDS, STEPS
 
 __all__ = [
     "CONFIGURE",
+    "KINDS",
     "PIPELINES",
     "STEPS",
     "Artifact",

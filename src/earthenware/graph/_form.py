@@ -16,10 +16,9 @@ from earthenware.graph._component import reporting, write_artifact
 from earthenware.graph._declare import Pipeline
 from earthenware.graph._pipelines import find_pipeline
 from earthenware.graph._spec import PipelineSpec, SpecField, fields, read_spec, spec_type, spec_yaml
+from earthenware.graph._steps import CONFIGURE
 from earthenware.steps import mark_of, override, parse_spec, sha256_json
 
-CONFIGURE: Final = "configure"
-"""The first task of every pipeline, which makes the spec of the run out of the form."""
 DEFAULT_ROOT: Final = "s3://mlpipeline/earthenware"
 """Root in a run form: a laptop writes into a folder, a cluster into its store."""
 LONGEST_SPEC: Final = 100_000

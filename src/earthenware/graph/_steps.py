@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from earthenware.graph._declare import Artifact, Step
+from earthenware.graph._declare import Artifact, Kind, Step
 
 _SCENES: Final = Artifact("scenes", "Dataset", "Pointer to the table of scenes")
 _CHIPS: Final = Artifact("chips", "Dataset", "Pointer to a chip store")
@@ -102,5 +102,9 @@ _ALL: Final = (
     ),
 )
 
+CONFIGURE: Final = "configure"
+"""The first task of every pipeline, which makes the spec of a run out of its form; it is no step of its own."""
 STEPS: Final[Mapping[str, Step]] = MappingProxyType({step.name: step for step in _ALL})
 """The steps by their names, in the order in which they usually run."""
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType({CONFIGURE: "io", **{step.name: step.kind for step in _ALL}})
+"""What each task of a pipeline asks of where it runs, by its name."""

@@ -29,9 +29,9 @@ from earthenware.compiling import (
 )
 from earthenware.errors import EarthenwareError
 from earthenware.launch import SETTINGS_VARIABLE, RayJobSettings
-from tests.kubeflow.golden import FOLDER, golden_text
-from tests.kubeflow.pods import pod
-from tests.kubeflow.sdk import STEPS, compile_with_sdk
+from tests.compiling.golden import FOLDER, golden_text
+from tests.compiling.pods import pod
+from tests.compiling.sdk import STEPS, compile_with_sdk
 
 Written = Callable[..., str]
 IMAGE = "registry.example.com:5000/eo/earthenware-python:1.2.3"
@@ -111,7 +111,7 @@ def test_an_image_changes_the_images_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", shipped_profiles())
 def test_the_golden_files(name: str) -> None:
     assert golden_text(compiled(name)) == (FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), (
-        "A profile's effect changed: run 'python -m tests.kubeflow.golden' and read the difference."
+        "A profile's effect changed: run 'python -m tests.compiling.golden' and read the difference."
     )
 
 
@@ -229,13 +229,6 @@ def test_an_image_that_is_not_pinned_is_refused(image: str) -> None:
 def test_a_digest_pins_an_image() -> None:
     image = f"localhost/eo@sha256:{'0' * 64}"
     assert executors(compiled("laptop", image).text)["exec-gate"]["container"]["image"] == image
-
-
-def test_a_step_that_the_pipeline_lacks_is_refused(written: Written) -> None:
-    with pytest.raises(EarthenwareError, match="'pretrian', which 'pretrain' has no step for") as caught:
-        compile_pipeline("pretrain", load_profile(written("steps: {pretrian: {queue: a}}")))
-    assert caught.value.code == "BAD_PROFILE"
-    assert "build, configure, embed, evaluate" in caught.value.remedy
 
 
 def test_an_unknown_pipeline() -> None:

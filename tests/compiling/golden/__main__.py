@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.kubeflow.golden import write
+from tests.compiling.golden import write
 
 for path in write():
     sys.stdout.write(f"{path}\n")

@@ -1,7 +1,7 @@
 """What a profile makes of the pipeline 'pretrain', kept as files to be read in review.
 
 Only what the profile decides is kept: not the components' source, and ``{version}`` for the package's version, so that
-a release changes no file here. ``python -m tests.kubeflow.golden`` writes them anew; read the difference.
+a release changes no file here. ``python -m tests.compiling.golden`` writes them anew; read the difference.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def golden_text(compiled: CompiledPipeline) -> str:
         "platform": documents[1] if documents[1:] else "nothing",
     }
     text = yaml.safe_dump(kept, width=118, sort_keys=True)
-    return "# Written by: python -m tests.kubeflow.golden\n" + text.replace(f":{__version__}", ":{version}")
+    return "# Written by: python -m tests.compiling.golden\n" + text.replace(f":{__version__}", ":{version}")
 
 
 def _container(container: dict[str, Any]) -> dict[str, Any]:

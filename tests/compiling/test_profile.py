@@ -25,10 +25,11 @@ from earthenware.compiling import (
     show_profile,
 )
 from earthenware.errors import EarthenwareError
+from earthenware.graph import KINDS
 from earthenware.launch import RayJobSettings, Resources
 
 Written = Callable[..., str]
-STEPS = ("query", "build", "merge", "validate", "gate", "train", "evaluate", "embed", "report")
+STEPS = tuple(KINDS)
 
 
 def refusal(name_or_path: str) -> EarthenwareError:
@@ -72,7 +73,9 @@ def test_gpus_are_where_models_run_and_nowhere_else() -> None:
         return resources is not None and resources.accelerator == "nvidia.com/gpu"
 
     gpu, cpu = load_profile("cluster-gpu"), load_profile("cluster-cpu")
-    assert {step for step in STEPS if uses_gpu(gpu.step(step).resources)} == {"evaluate", "embed"}
+    assert {step for step in STEPS if uses_gpu(gpu.step(step).resources)} == {
+        step for step, kind in KINDS.items() if kind == "accelerator"
+    }
     assert not any(uses_gpu(cpu.step(step).resources) for step in STEPS)
     on_gpu, on_cpu = gpu.ray_job("train", "x:1"), cpu.ray_job("train", "x:1")
     assert on_gpu is not None
@@ -108,6 +111,20 @@ def test_defaults_and_steps_merge_field_by_field(written: Written) -> None:
     assert [one.key for one in embed.tolerations] == ["b"]
     assert embed.timeout_seconds is None
     assert other == profile.defaults
+
+
+def test_a_kind_stands_between_the_defaults_and_the_step(written: Written) -> None:
+    profile = load_profile(
+        written("""
+            defaults: {queue: a, environment: {A: 1, B: 1, C: 1}}
+            kinds: {accelerator: {queue: b, environment: {B: 2, C: 2}}, gate: null}
+            steps: {embed: {environment: {C: 3}}}
+        """)
+    )
+    assert profile.step("embed").environment == {"A": "1", "B": "2", "C": "3"}
+    assert profile.step("evaluate").environment == {"A": "1", "B": "2", "C": "2"}
+    assert profile.step("query").environment == {"A": "1", "B": "1", "C": "1"}
+    assert [profile.step(step).queue for step in ("embed", "query", "gate")] == ["b", "a", "a"]
 
 
 def test_a_base_is_overridden_only_where_the_file_says_so(written: Written) -> None:
@@ -220,6 +237,10 @@ def test_every_field_is_described(model: type[BaseModel]) -> None:
         ("defaults: {tolerations: [{operator: Equal}]}", "needs a key"),
         ("defaults: {ray: {}}", "only train can run as a RayJob"),
         ("steps: {embed: {ray: {}}}", "steps.embed: only train can run as a RayJob"),
+        ("kinds: {cpu: {ray: {}}}", "kinds.cpu: only train can run as a RayJob"),
+        ("kinds: {gpu: {queue: a}}", "kinds.gpu"),
+        ("kinds: {cpu: {memory: 2Gi}}", "kinds.cpu.memory is not a known field (known: resources,"),
+        ("steps: {pretrian: {queue: a}}", "steps.pretrian: there is no such step (the steps are: configure, query,"),
         ("steps: {train: {timeout_seconds: 60, ray: {deadline_seconds: 90}}}", "later than the step's timeout_seconds"),
         ("image: Registry/No Such", "image = "),
         ("image: registry.example.com/eo", "it has no tag and no digest"),
@@ -324,7 +345,7 @@ def test_what_is_shown_loads_to_the_same_profile(name: str, written: Written) ->
     profile = load_profile(name)
     shown = load_profile(written(show_profile(profile), f"{name}.yaml"))
     assert shown == profile.model_copy(update={"base": ""})
-    assert shown.model_fields_set <= profile.model_fields_set | {"defaults", "steps"}
+    assert shown.model_fields_set <= profile.model_fields_set | {"defaults", "kinds", "steps"}
     for field in (*StepSettings.model_fields, "image_pull_secrets", "deadline_seconds"):
         assert f"{field}:" in show_profile(profile)
 
