@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-RASTERS_AND_STORES = ("rasterio", "pyarrow", "shapely", "pyproj", "obstore", "requests", "torch", "pandas")
+SLOW = frozenset(
+    [
+        "numpy",
+        "rasterio",
+        "pyarrow",
+        "shapely",
+        "pyproj",
+        "odc",
+        "obstore",
+        "requests",
+        "urllib3",
+        "kubernetes",
+        "torch",
+        "pandas",
+        "zarr",
+    ]
+)
+"""What takes a part of a second to import, and no spec and no help needs."""
 SPECS = (
     "catalog.QuerySpec",
     "datacube.BuildSpec",
@@ -27,11 +45,29 @@ def loaded(program: str) -> set[str]:
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_a_spec_loads_no_raster_library_and_no_store(spec: str) -> None:
+def test_a_spec_loads_nothing_slow(spec: str) -> None:
     package, _, name = spec.partition(".")
     modules = loaded(f"from earthenware.{package} import {name}; {name}")
     assert "pydantic" in modules
-    assert modules.isdisjoint(RASTERS_AND_STORES)
+    assert modules & SLOW == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [
+        (("--help",), 0),
+        (("--version",), 0),
+        (("query", "--help"), 0),
+        (("query", "--output", "{folder}/out", "--set", "quary=1"), 2),
+        (("run", "pretrain", "--spec", "{folder}/spec.yaml"), 2),
+    ],
+)
+def test_help_and_a_wrong_spec_load_nothing_slow(arguments: tuple[str, ...], exit_code: int, tmp_path: Path) -> None:
+    """What is loaded says more than seconds do: it is the same on every machine."""
+    (tmp_path / "spec.yaml").write_text("train: {epoch: 3}\n")
+    words = [argument.format(folder=tmp_path) for argument in arguments]
+    program = f"from earthenware.cli._main import _call; assert _call({words!r}) == {exit_code}"
+    assert loaded(program) & SLOW == set()
 
 
 def test_a_lazy_package_shows_and_gives_what_it_exports() -> None:

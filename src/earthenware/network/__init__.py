@@ -7,11 +7,18 @@ catalog itself is one of. The address that is connected to is what is looked at,
 
 from __future__ import annotations
 
-from earthenware.network._ask import Answer, ask, reason
-from earthenware.network._hosts import HostKind, forbidden, kind_of, neighbourhood, permitted_link
-from earthenware.network._inside import in_pod, is_hidden
-from earthenware.network._relay import refused, relay
-from earthenware.network._session import BUSY, guarded_session
+from typing import TYPE_CHECKING
+
+from earthenware.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.network._ask import Answer, ask, reason
+    from earthenware.network._hosts import HostKind, forbidden, kind_of, neighbourhood, permitted_link
+    from earthenware.network._inside import in_pod, is_hidden
+    from earthenware.network._relay import refused, relay
+    from earthenware.network._session import BUSY, guarded_session
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "BUSY",
