@@ -31,6 +31,7 @@ def test_errors_are_those_of_hidden_valid_pixels_of_held_out_places(chain):
     numbers = package.info.normalization
     target, filled = ((values - numbers.mean[:, None, None]) / numbers.std[:, None, None]
                       for values in (made.original, made.reconstruction))  # fmt: skip
+    np.testing.assert_allclose(target, made.target, atol=1e-4)
     hidden = made.masked
     assert found["held_out"]
     assert (found["chips"], found["pixels"]) == (len(held_out), int(hidden.sum()))

@@ -26,9 +26,9 @@ from ._stores import make_package, make_store
 
 def reconstruct(store: ChipStore, package: Package, *arguments: Any, **options: Any) -> ChipReconstructions:
     parts = list(iterate_reconstructions(store, package, *arguments, **options))
-    names = ("indices", "original", "reconstruction", "masked", "visible", "error")
+    names = ("indices", "target", "predicted", "masked", "visible", "error")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return ChipReconstructions(**joined, bands=parts[0].bands)
+    return ChipReconstructions(**joined, bands=parts[0].bands, normalization=parts[0].normalization)
 
 
 def test_embeddings_are_those_of_the_model(store: ChipStore, package: Package) -> None:

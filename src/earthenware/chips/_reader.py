@@ -189,6 +189,10 @@ class ChipStore:
             self._load()
         return self._presence[sensor]
 
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column of the index as an array, [chip]."""
+        return np.asarray(self.index[name].to_numpy(zero_copy_only=False))
+
     def cloud_fraction(self) -> NDArray[np.float64]:
         """Return the largest cloud fraction over each chip's optical sensors, 0 to 1, [chip]; NaN where unknown."""
         names = [column(name, "cloud_fraction") for name, layout in self.sensors.items() if layout.kind == "optical"]

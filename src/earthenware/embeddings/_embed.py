@@ -79,17 +79,14 @@ class _Export:
 
     def _order(self) -> NDArray[np.int64]:
         """Return the numbers of the chips to embed, along the Hilbert curve."""
-        index = self.store.index
-        splits = np.asarray(index["split"].to_numpy(zero_copy_only=False))
-        wanted = np.isin(splits, self.spec.splits) if self.spec.splits else np.ones(len(index), bool)
+        splits = self.store.column("split")
+        wanted = np.isin(splits, self.spec.splits) if self.spec.splits else np.ones(len(splits), bool)
         chosen = np.flatnonzero(wanted)
         if not len(chosen):
             what = f"of the splits {', '.join(self.spec.splits)} " if self.spec.splits else ""
             message = f"The chip store '{storage.redact(self.store.uri)}' has no chips {what}to embed."
             raise EarthenwareError("NO_CHIPS", message, "Check 'splits', or build more chips.")
-        lon, lat, ids = (
-            np.asarray(index[name].to_numpy(zero_copy_only=False))[chosen] for name in ("lon", "lat", "chip_id")
-        )
+        lon, lat, ids = (self.store.column(name)[chosen] for name in ("lon", "lat", "chip_id"))
         return np.asarray(chosen[hilbert_order(lon, lat, ids.astype(str))])
 
     def run(self) -> Result:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware import storage
-from earthenware.chips import ChipStore
+from earthenware.chips import ChipStore, column
 from earthenware.errors import EarthenwareError
 from earthenware.evaluation._probes import run_probes, statistics_features, why_not
 from earthenware.evaluation._reconstruct import Reconstruction, measure_reconstruction
@@ -148,14 +148,13 @@ class _Evaluation:
 
     def _shown(self, drawn: NDArray[np.int64]) -> list[int]:
         """Choose chips to show: of as many sites as can be, in each the one with most of every sensor's pixels."""
-        index = self.store.index
-        sites = np.asarray(index["site"].to_numpy(zero_copy_only=False))[drawn].astype(str)
+        sites = self.store.column("site")[drawn].astype(str)
         missing = np.zeros(len(drawn))
         for sensor in self.package.info.sensors:
             for kind in ("nodata_fraction", "cloud_fraction"):
-                name = f"{sensor.replace('-', '_')}_{kind}"
-                if name in index.schema.names:
-                    values = np.asarray(index[name].to_numpy(zero_copy_only=False), np.float64)[drawn]
+                name = column(sensor, kind)
+                if name in self.store.index.schema.names:
+                    values = self.store.column(name)[drawn].astype(np.float64)
                     missing += np.nan_to_num(values, nan=1.0 if kind == "nodata_fraction" else 0.0)
         random = np.random.default_rng([self.spec.seed, 7])
         order = np.lexsort((random.random(len(drawn)), missing))

@@ -61,23 +61,20 @@ def measure_reconstruction(
     """
     from earthenware.inference import iterate_reconstructions
 
-    statistics = package.info.normalization
-    mean, std = statistics.mean[:, None, None], statistics.std[:, None, None]
     errors = {method: SquaredErrors(len(package.info.bands)) for method in METHODS}
     views = views_of(package.info.sensors)
     pictures: dict[int, Picture] = {}
     done = 0
     for batch in iterate_reconstructions(store, package, indices, batch_size=batch_size, device=device, seed=seed):
+        target = np.nan_to_num(batch.target)
+        errors["model"].add(target, batch.predicted, batch.masked)
+        errors["mean"].add(target, np.zeros_like(target), batch.masked)
+        for row in range(len(target)):
+            errors["bilinear"].add(target[row], bilinear_inpainting(target[row], batch.visible[row]), batch.masked[row])
         for row, chip in enumerate(batch.indices.tolist()):
-            target = np.nan_to_num((batch.original[row] - mean) / std)
-            made = (batch.reconstruction[row] - mean) / std
-            hidden = batch.masked[row]
-            errors["model"].add(target, made, hidden)
-            errors["mean"].add(target, np.zeros_like(target), hidden)
-            errors["bilinear"].add(target, bilinear_inpainting(target, batch.visible[row]), hidden)
             if chip in shown:
                 pictures[chip] = _panel(batch.original[row], batch.visible[row], batch.filled[row], views)
-            done += 1
+        done += len(target)
         if progress is not None:
             progress(done, len(indices))
 

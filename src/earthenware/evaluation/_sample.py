@@ -49,13 +49,9 @@ def draw(indices: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]
     return np.sort(np.random.default_rng(seed).choice(indices, count, replace=False))
 
 
-def _column(store: ChipStore, name: str) -> NDArray[Any]:
-    return np.asarray(store.index[name].to_numpy(zero_copy_only=False))
-
-
 def held_out_chips(store: ChipStore) -> tuple[NDArray[np.int64], str]:
     """Return the chips of sites that training did not see, and their split; all chips where there are none."""
-    splits = _column(store, "split")
+    splits = store.column("split")
     found = np.flatnonzero(splits == HELD_OUT)
     return (found, HELD_OUT) if len(found) else (np.arange(len(store)), "all")
 
@@ -74,6 +70,6 @@ def labelled_chips(store: ChipStore, split: str, least: float, count: int, seed:
 
     cover = np.asarray(pc.fill_null(store.index["land_cover"], -1).to_numpy(), np.int64)
     fraction = np.asarray(pc.fill_null(store.index["land_cover_fraction"], 0.0).to_numpy(), np.float64)
-    good = np.flatnonzero((_column(store, "split") == split) & (cover >= 0) & (fraction >= least))
+    good = np.flatnonzero((store.column("split") == split) & (cover >= 0) & (fraction >= least))
     indices = draw(good, count, seed)
-    return LabelledChips(indices, cover[indices], _column(store, "site")[indices])
+    return LabelledChips(indices, cover[indices], store.column("site")[indices])

@@ -14,6 +14,7 @@ from earthenware.errors import EarthenwareError
 from earthenware.inference._batches import iterate_batches
 from earthenware.inference._device import resolve_device
 from earthenware.inference._hiding import hiding_noise, key_of
+from earthenware.inference._info import Normalization
 from earthenware.inference._package import Package
 from earthenware.inference._session import require_fit, working_model
 from earthenware.models import ReconstructingEncoder
@@ -21,31 +22,47 @@ from earthenware.models import ReconstructingEncoder
 
 @dataclass(frozen=True)
 class ChipReconstructions:
-    """Chips beside their reconstructions, in physical units.
+    """Chips beside their reconstructions.
 
     Attributes:
         indices: ``[chip]`` numbers of the chips.
-        original: ``[chip, band, y, x]`` float32, NaN where invalid.
-        reconstruction: ``[chip, band, y, x]`` float32 everywhere; learned only where the model saw nothing.
+        target: ``[chip, band, y, x]`` float32 what was measured, in normalised units; NaN where invalid.
+        predicted: ``[chip, band, y, x]`` float32 everywhere, in normalised units; learned only where the model saw
+            nothing.
         masked: ``[chip, band, y, x]`` bool, the targets: valid pixels that were hidden from the model.
         visible: ``[chip, band, y, x]`` bool, valid pixels that the model saw.
         error: ``[chip]`` float32 mean error over the targets in normalised units, as the model counts it in training;
             NaN without any.
         bands: Names of the bands.
+        normalization: By which bands become normalised.
     """
 
     indices: NDArray[np.int64]
-    original: NDArray[np.float32]
-    reconstruction: NDArray[np.float32]
+    target: NDArray[np.float32]
+    predicted: NDArray[np.float32]
     masked: NDArray[np.bool_]
     visible: NDArray[np.bool_]
     error: NDArray[np.float32]
     bands: tuple[str, ...]
+    normalization: Normalization
+
+    @property
+    def original(self) -> NDArray[np.float32]:
+        """``[chip, band, y, x]`` what was measured, in physical units; NaN where invalid."""
+        return self._physical(self.target)
+
+    @property
+    def reconstruction(self) -> NDArray[np.float32]:
+        """``[chip, band, y, x]`` what the model made of it, in physical units."""
+        return self._physical(self.predicted)
 
     @property
     def filled(self) -> NDArray[np.float32]:
         """``[chip, band, y, x]`` what the model saw, and its reconstruction everywhere else: the picture to show."""
-        return np.where(self.visible, self.original, self.reconstruction)
+        return self._physical(np.where(self.visible, self.target, self.predicted))
+
+    def _physical(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return values * self.normalization.std[:, None, None] + self.normalization.mean[:, None, None]
 
 
 def iterate_reconstructions(
@@ -73,8 +90,6 @@ def iterate_reconstructions(
     """
     require_fit(store, package)
     numbers = np.arange(len(store)) if indices is None else np.asarray(indices, dtype=np.int64)
-    statistics = package.info.normalization
-    mean, std = statistics.mean[:, None, None], statistics.std[:, None, None]
     ids = store.index["chip_id"]
     with working_model(package.model, resolve_device(device)) as (model, target):
         if not isinstance(model, ReconstructingEncoder):
@@ -86,13 +101,13 @@ def iterate_reconstructions(
             noise = hiding_noise(keys, model.noise_shape(store.chip_size)).to(target)
             with torch.inference_mode():
                 output = model.reconstruct(batch, noise)
-            physical = batch.pixels.cpu().numpy() * std + mean
             yield ChipReconstructions(
                 indices=block,
-                original=np.where(on_cpu.valid.numpy(), physical, np.float32(np.nan)),
-                reconstruction=output.pixels.cpu().numpy() * std + mean,
+                target=np.where(on_cpu.valid.numpy(), on_cpu.pixels.numpy(), np.float32(np.nan)),
+                predicted=output.pixels.cpu().numpy(),
                 masked=output.hidden.cpu().numpy(),
                 visible=output.visible.cpu().numpy(),
                 error=output.error.cpu().numpy(),
                 bands=package.info.bands,
+                normalization=package.info.normalization,
             )

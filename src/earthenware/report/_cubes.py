@@ -59,10 +59,6 @@ class Cube:
         return f"{date}, {abs(self.lat):.3f}\u00b0{north} {abs(self.lon):.3f}\u00b0{east}"
 
 
-def _column(store: ChipStore, name: str) -> NDArray[Any]:
-    return np.asarray(store.index[name].to_numpy(zero_copy_only=False))
-
-
 def choose_cubes(store: ChipStore, count: int, seed: int) -> list[Cube]:
     """Choose datacubes of different sites: clear ones, and every other one with some cloud if there is such.
 
@@ -71,7 +67,7 @@ def choose_cubes(store: ChipStore, count: int, seed: int) -> list[Cube]:
         count: At most so many.
         seed: Seed of the choice of sites.
     """
-    scenes, sites = _column(store, "scene_id").astype(str), _column(store, "site").astype(str)
+    scenes, sites = store.column("scene_id").astype(str), store.column("site").astype(str)
     cloud = np.nan_to_num(store.cloud_fraction())
     names, code = np.unique(scenes, return_inverse=True)
     chips = np.bincount(code)
@@ -93,7 +89,7 @@ def choose_cubes(store: ChipStore, count: int, seed: int) -> list[Cube]:
 
 
 def _cube(store: ChipStore, chips: NDArray[np.int64]) -> Cube:
-    rows, columns = (_column(store, name)[chips].astype(np.int64) for name in ("row", "col"))
+    rows, columns = (store.column(name)[chips].astype(np.int64) for name in ("row", "col"))
     rows, columns = rows - rows.min(), columns - columns.min()
     near = (rows < WIDEST) & (columns < WIDEST)
     if not near.any():
@@ -103,8 +99,8 @@ def _cube(store: ChipStore, chips: NDArray[np.int64]) -> Cube:
     return Cube(
         site=first["site"],
         moment=first["datetime"],
-        lon=float(_column(store, "lon")[chips].mean()),
-        lat=float(_column(store, "lat")[chips].mean()),
+        lon=float(store.column("lon")[chips].mean()),
+        lat=float(store.column("lat")[chips].mean()),
         chips=chips,
         ids=store.index["chip_id"].take(chips).to_pylist(),
         rows=rows,

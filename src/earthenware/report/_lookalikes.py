@@ -91,7 +91,7 @@ def _cell(store: ChipStore, product: ColouredProduct, row: int, what: str) -> Ce
     record = table.select(names).slice(row, 1).to_pylist()[0]
     picture = record.get("thumbnail")
     if picture is None:
-        chip = np.flatnonzero(np.asarray(store.index["chip_id"].to_numpy(zero_copy_only=False)) == record["id"])
+        chip = np.flatnonzero(store.column("chip_id") == record["id"])
         picture = chip_thumbnails(store, chip[:1], THUMBNAIL)[0] if len(chip) else None
     moment = record["datetime"]
     date = f"{moment:%Y-%m-%d}" if moment else "no date"

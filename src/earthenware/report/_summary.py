@@ -59,7 +59,7 @@ def summary_rows(store: ChipStore, lineage: Lineage, found: Evaluation) -> list[
 
 
 def _unique(store: ChipStore, name: str) -> int:
-    return len(np.unique(np.asarray(store.index[name].to_numpy(zero_copy_only=False)).astype(str)))
+    return len(np.unique(store.column(name).astype(str)))
 
 
 def _scenes(store: ChipStore, lineage: Lineage) -> str:
@@ -71,9 +71,7 @@ def _scenes(store: ChipStore, lineage: Lineage) -> str:
 
 
 def _chips(store: ChipStore) -> str:
-    splits, counts = np.unique(
-        np.asarray(store.index["split"].to_numpy(zero_copy_only=False)).astype(str), return_counts=True
-    )
+    splits, counts = np.unique(store.column("split").astype(str), return_counts=True)
     shares = ", ".join(f"{count:,} {split}" for split, count in zip(splits, counts, strict=True))
     return f"{len(store):,} of {store.chip_size} x {store.chip_size} pixels of {number(store.gsd)} m ({shares})"
 
