@@ -11,6 +11,7 @@ from werkzeug import Response
 
 from earthenware.catalog import QuerySpec, query
 from earthenware.errors import EarthenwareError
+from earthenware.network import Patience
 from tests.catalog.stand_in import StandIn, check_search, recorded
 
 LANDING = {
@@ -41,7 +42,7 @@ def quick_retries(monkeypatch):
     from earthenware.catalog import _api
 
     original = _api.StacApi.__init__
-    monkeypatch.setattr(_api.StacApi, "__init__", lambda self, url, backoff_s=0.01: original(self, url, backoff_s))
+    monkeypatch.setattr(_api.StacApi, "__init__", lambda self, url: original(self, url, Patience(backoff=0.01)))
 
 
 def test_planetary_computer(realdata, httpserver, tmp_path):
@@ -183,7 +184,7 @@ def test_an_unreachable_catalog_is_named(tmp_path):
     with pytest.raises(EarthenwareError, match=url) as error:
         query(spec_for(url), str(tmp_path / "out"))
     assert error.value.code == "CATALOG_UNREACHABLE"
-    assert error.value.message.endswith("Connection refused.")
+    assert error.value.message.endswith("connection refused.")
 
 
 @pytest.mark.parametrize(

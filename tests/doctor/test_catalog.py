@@ -79,7 +79,7 @@ def test_an_api_without_search_or_without_items(web: HTTPServer) -> None:
     assert "no item" in finding.sentence
 
 
-@pytest.mark.parametrize(("status", "says"), [(401, "refuses access"), (404, "HTTP 404"), (503, "HTTP 503")])
+@pytest.mark.parametrize(("status", "says"), [(401, "HTTP 401"), (404, "HTTP 404"), (503, "HTTP 503")])
 def test_an_api_that_answers_with_an_error(web: HTTPServer, status: int, says: str) -> None:
     web.expect_request("/stac").respond_with_data("<html>", status=status, content_type="text/html")
     finding = catalog(web.url_for("/stac"))

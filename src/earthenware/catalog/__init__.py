@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from earthenware.catalog._api import StacApi
+    from earthenware.catalog._file import is_file, read_items
     from earthenware.catalog._query import QUERY_VERSION, SCENES, query
     from earthenware.catalog._spec import QuerySpec, parse_bbox, parse_interval
     from earthenware.catalog._splits import Splits, block_of, split_places
@@ -18,9 +20,12 @@ __all__ = [
     "SCENES",
     "QuerySpec",
     "Splits",
+    "StacApi",
     "block_of",
+    "is_file",
     "parse_bbox",
     "parse_interval",
     "query",
+    "read_items",
     "split_places",
 ]

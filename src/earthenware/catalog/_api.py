@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,18 +11,11 @@ from typing import Any, Final
 from earthenware import storage
 from earthenware.catalog._spec import Box, Interval
 from earthenware.errors import EarthenwareError, first_line
-from earthenware.network import BUSY, forbidden, guarded_session
+from earthenware.network import BUSY, Patience, forbidden, guarded_session, reason
 from earthenware.sensors import CatalogProfile, profile_for
 
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10_000
-_RETRIES: Final = 4
-_TIMEOUT_S: Final = (10.0, 60.0)  # to connect; between two bytes
-_CAUSE: Final = re.compile(
-    r"connection refused|failed to resolve '[^']+'|timed out|connection reset|certificate verify failed[^)\\]*"
-    r"|network is unreachable",
-    re.IGNORECASE,
-)
 
 
 class StacApi:
@@ -34,12 +26,12 @@ class StacApi:
         profile: What is known about it.
     """
 
-    def __init__(self, url: str, backoff_s: float = 1.0) -> None:
+    def __init__(self, url: str, patience: Patience | None = None) -> None:
         """Open the API by reading its landing page.
 
         Args:
             url: Root URL.
-            backoff_s: Pause before the second retry in seconds; it doubles with each further one.
+            patience: How long its server is waited for.
 
         Raises:
             EarthenwareError: ``CATALOG_UNREACHABLE``, ``CATALOG_ERROR`` or ``NOT_A_STAC_API``.
@@ -48,10 +40,11 @@ class StacApi:
 
         self.url = url.rstrip("/")
         self._shown = storage.redact(self.url)
+        self._patience = patience = patience or Patience()
         with self._explained("open"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a landing page without conformance classes is dealt with below
             self._client = pystac_client.Client.open(
-                self.url, stac_io=_guarded_io(guarded_session(self.url, _RETRIES, backoff_s)), timeout=_TIMEOUT_S
+                self.url, stac_io=_guarded_io(self.url, patience), timeout=patience.timeout
             )
         if self._client.get_search_link() is None:
             raise EarthenwareError(
@@ -118,6 +111,17 @@ class StacApi:
                     )
         return found
 
+    def title_and_item(self) -> tuple[str, bool]:
+        """Return what the API calls itself, and whether a search for anything finds an item.
+
+        Raises:
+            EarthenwareError: ``CATALOG_UNREACHABLE``, ``CATALOG_ERROR`` or ``NOT_A_STAC_API``.
+        """
+        with self._explained("search"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            page = next(self._client.search(limit=1, max_items=1).pages_as_dicts(), {})
+        return str(self._client.id), bool(page.get("features"))
+
     @contextmanager
     def _explained(self, action: str) -> Iterator[None]:
         from pystac_client.exceptions import APIError
@@ -131,10 +135,10 @@ class StacApi:
             if status is None:
                 raise EarthenwareError(
                     "CATALOG_UNREACHABLE",
-                    f"Could not {action} the catalog {self._shown}: {_cause(str(error))}",
+                    f"Could not {action} the catalog {self._shown}: {reason(error)}.",
                     "Check the URL and the network, then run the step again.",
                 ) from error
-            busy = f" after {_RETRIES} retries" if status in BUSY else ""
+            busy = f" after {self._patience.retries} retries" if status in BUSY else ""
             raise EarthenwareError(
                 "CATALOG_ERROR",
                 f"The catalog {self._shown} answered HTTP {status}{busy}: {first_line(error)}.",
@@ -150,8 +154,8 @@ class StacApi:
             ) from error
 
 
-def _guarded_io(session: Any) -> Any:
-    """Return what pystac-client reads documents with: through a session, and no files of this machine."""
+def _guarded_io(catalog: str, patience: Patience) -> Any:
+    """Return what pystac-client reads documents with: permitted links on the web, and no files of this machine."""
     from pystac_client.stac_api_io import StacApiIO
 
     class GuardedIO(StacApiIO):
@@ -161,8 +165,8 @@ def _guarded_io(session: Any) -> Any:
                 raise forbidden(link, "it is no web address, and its catalog is on the web")
             return str(super().read_text(source, *args, **options))
 
-    found = GuardedIO(timeout=_TIMEOUT_S)
-    found.session = session
+    found = GuardedIO(timeout=patience.timeout)
+    found.session = guarded_session(catalog, patience)
     return found
 
 
@@ -179,9 +183,3 @@ def _rfc3339(interval: Interval) -> str | None:
         return ".." if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     return None if interval == (None, None) else f"{end(interval[0])}/{end(interval[1])}"
-
-
-def _cause(text: str) -> str:
-    """Return the reason inside the nested text of a failed connection."""
-    match = _CAUSE.search(text)
-    return f"{match[0][0].upper()}{match[0][1:]}." if match else f"{first_line(text)}."

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.network import guarded_session, reason
-
-_RETRIES: Final = 4
-_TIMEOUT_S: Final = (10.0, 60.0)  # to connect; between two bytes
+from earthenware.network import Patience, guarded_session, reason
 
 
 def is_file(catalog: str) -> bool:
@@ -19,8 +16,12 @@ def is_file(catalog: str) -> bool:
     return True
 
 
-def read_items(uri: str) -> list[Any]:
+def read_items(uri: str, patience: Patience | None = None) -> list[Any]:
     """Return the features of an ItemCollection, unchecked.
+
+    Args:
+        uri: Where it is.
+        patience: How long a web server is waited for.
 
     Raises:
         EarthenwareError: ``CATALOG_UNREACHABLE`` where there is no such file, ``CATALOG_ERROR``, ``NOT_JSON``,
@@ -28,7 +29,7 @@ def read_items(uri: str) -> list[Any]:
     """
     shown = storage.redact(uri)
     try:
-        document = _read_web(uri) if storage.is_web(uri) else storage.read_json(uri)
+        document = _read_web(uri, patience or Patience()) if storage.is_web(uri) else storage.read_json(uri)
     except (FileNotFoundError, IsADirectoryError):
         raise _missing(uri) from None
     kind = document.get("type") if isinstance(document, dict) else type(document).__name__
@@ -50,7 +51,7 @@ def check_file(uri: str) -> None:
     """
     try:
         if storage.is_web(uri):
-            _fetch(uri).close()
+            _fetch(uri, Patience()).close()
         elif not storage.exists(uri):
             raise FileNotFoundError(uri)
     except FileNotFoundError:
@@ -59,15 +60,19 @@ def check_file(uri: str) -> None:
 
 def _missing(uri: str) -> EarthenwareError:
     message = f"There is no ItemCollection file '{storage.redact(uri)}'."
-    return EarthenwareError("CATALOG_UNREACHABLE", message, "Check the path, or give a STAC API as http(s)://.")
+    return EarthenwareError(
+        "CATALOG_UNREACHABLE",
+        message,
+        "Check the path, or give a STAC API as http(s)://; 'earthenware sandbox' makes a file.",
+    )
 
 
-def _fetch(uri: str) -> Any:
+def _fetch(uri: str, patience: Patience) -> Any:
     import requests  # type: ignore[import-untyped]  # its stubs are a package of their own
 
     shown = storage.redact(uri)
     try:
-        answer = guarded_session(uri, _RETRIES).get(uri, timeout=_TIMEOUT_S, stream=True)
+        answer = guarded_session(uri, patience).get(uri, timeout=patience.timeout, stream=True)
     except requests.RequestException as error:
         message = f"Could not fetch the catalog '{shown}': {reason(error)}."
         raise EarthenwareError("CATALOG_UNREACHABLE", message, "Check the URL and the network.") from None
@@ -79,8 +84,8 @@ def _fetch(uri: str) -> Any:
     return answer
 
 
-def _read_web(uri: str) -> Any:
-    with _fetch(uri) as answer:
+def _read_web(uri: str, patience: Patience) -> Any:
+    with _fetch(uri, patience) as answer:
         try:
             return answer.json()
         except ValueError as error:

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from earthenware.compiling._secrets import looks_secret
-from earthenware.launch import DnsName, Quantity, Resources, SecretEnv, Toleration
+from earthenware.launch import DnsName, Quantity, Resources, SecretEnv, Toleration, looks_secret
 
 
 class Frozen(BaseModel):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -39,9 +37,6 @@ _SCENE_ERRORS = frozenset(
     }
 )
 """Codes that make one scene unusable; any other error ends the step."""
-
-_FULL = ("No space left", "File too large", "Disk quota exceeded")
-
 
 _UPLOADS = 8
 
@@ -137,7 +132,7 @@ def _build(task: PartTask, directory: Path) -> BuiltPart:
             try:
                 # A scene that fits into one strip is read whole before any of it is written.
                 for block in cut_scene(scene, spec, task.sensors, reading, pool, tally):
-                    with _full_disk_explained(task.uri):
+                    with storage.full_disk_explained(task.uri):
                         writer.write(block.pixels, block.masks, block.rows)
             except EarthenwareError as error:
                 if error.code not in _SCENE_ERRORS:
@@ -147,7 +142,7 @@ def _build(task: PartTask, directory: Path) -> BuiltPart:
                 if len(writer) > before:  # only a scene of several strips, which is alone in its part
                     shutil.rmtree(directory)
                     writer = _writer(directory, task, expected)
-        with _full_disk_explained(task.uri):
+        with storage.full_disk_explained(task.uri):
             summary = writer.close()
     payload = {**summary.to_json(), "path": task.path, "scenes": len(task.scenes), "tally": asdict(tally)}
     return BuiltPart(task.key, payload, tuple(rejects))
@@ -155,22 +150,8 @@ def _build(task: PartTask, directory: Path) -> BuiltPart:
 
 def _writer(directory: Path, task: PartTask, expected: int) -> ChipWriter:
     spec = task.spec
-    with _full_disk_explained(task.uri):
+    with storage.full_disk_explained(task.uri):
         return ChipWriter(directory, chip_size=spec.chip_size, gsd=spec.gsd, sensors=task.sensors, expected=expected)
-
-
-@contextlib.contextmanager
-def _full_disk_explained(uri: str) -> Iterator[None]:
-    """Turn the ways in which a full disk shows, of which Zarr's codecs have their own, into one error."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if not full and not any(sign in str(error) for sign in _FULL):
-            raise
-        remedy = "Free space or choose another output; what was committed stays and the step resumes from it."
-        message = f"No space left to write '{storage.redact(uri)}'."
-        raise EarthenwareError("STORAGE_FULL", message, remedy) from error
 
 
 def _reject(scene: str, error: EarthenwareError) -> Reject:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from earthenware.launch._local import existing_ray, local_ray
     from earthenware.launch._objects import Launch, Owner, job_name, passed_on, ray_job
     from earthenware.launch._permissions import PERMISSIONS
+    from earthenware.launch._secrets import looks_secret
     from earthenware.launch._settings import (
         SETTINGS_VARIABLE,
         DnsName,
@@ -44,6 +45,7 @@ __all__ = [
     "existing_ray",
     "job_name",
     "local_ray",
+    "looks_secret",
     "passed_on",
     "ray_job",
     "ray_job_settings",

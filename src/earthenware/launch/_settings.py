@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from earthenware.errors import EarthenwareError, invalid_fields
+from earthenware.launch._secrets import looks_secret
 
 SETTINGS_VARIABLE: Final = "EARTHENWARE_RAY_JOB"
 """Holds :class:`RayJobSettings` as JSON; ``earthenware compile`` sets it on the steps that a profile gives a RayJob."""
@@ -18,10 +18,6 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]+)?)(m|Ki|
 
 DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 """Name of a Kubernetes object."""
-
-
-_SECRET: Final = re.compile(r"(?i)SECRET|PASSWORD|PASSWD|TOKEN(?!IZ)|CREDENTIAL|ACCESS_KEY|PRIVATE_KEY|API_KEY")
-"""Names of variables that may only come out of a Secret."""
 
 
 class _Frozen(BaseModel):
@@ -85,7 +81,7 @@ class RayJobSettings(_Frozen):
     @classmethod
     def _no_secret(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value:
-            if _SECRET.search(name):
+            if looks_secret(name, value[name]):
                 raise ValueError(f"{name} looks like a secret: name a Secret's key for it below 'secrets' instead")
         return value
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
@@ -18,6 +17,7 @@ from earthenware.launch._logs import LogCopy, LogFollower
 from earthenware.launch._objects import Launch, job_name, passed_on, ray_job
 from earthenware.launch._owner import owner_and_run
 from earthenware.launch._settings import RayJobSettings
+from earthenware.processes import ending_on_sigterm
 from earthenware.steps import DryRun, EventLog, Manifest, Plan, StepReport, dry_run, is_dry_run, read_manifest
 
 
@@ -60,7 +60,7 @@ def run_as_ray_job(
     def say(text: str) -> None:
         events.emit("log", message=text)
 
-    with _terminable():
+    with ending_on_sigterm():
         cluster = Cluster(pace)
         owner, run = owner_and_run(cluster)
         namespace = settings.namespace or cluster.namespace
@@ -166,22 +166,3 @@ def _regularly(action: Callable[[], None], seconds: float = 60.0) -> Iterator[No
         yield
     finally:
         stop.set()
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Make SIGTERM end the block as Ctrl-C does, where nothing has seen to that yet: the job is to be removed."""
-
-    def stop(number: int, _: object) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the cleaning up
-        raise SystemExit(128 + number)
-
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

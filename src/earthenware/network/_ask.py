@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import requests  # type: ignore[import-untyped]  # its stubs are a package of their own
-
 from earthenware import storage
 from earthenware.errors import EarthenwareError, first_line
 
@@ -63,6 +61,8 @@ def ask(method: str, url: str, seconds: float, remedy: str, **options: Any) -> A
     Raises:
         EarthenwareError: ``UNREACHABLE``.
     """
+    import requests  # type: ignore[import-untyped]  # its stubs are a package of their own
+
     # An auth of its own keeps requests from taking another one out of ~/.netrc.
     options = {"allow_redirects": False, "auth": lambda request: request, **options}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,24 +19,45 @@ BUSY: Final = (429, 500, 502, 503, 504)
 _LONGEST_WAIT_S: Final = 60
 
 
-def guarded_session(catalog: str, retries: int, backoff_s: float = 1.0) -> requests.Session:
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is waited for.
+
+    Attributes:
+        retries: Times a request is repeated that met a busy server or a broken connection. POST is repeated as well, as
+            a search changes nothing. What ``Retry-After`` asks for is waited, up to a minute.
+        backoff: Seconds before the second repetition; they double with each further one.
+        connect: Seconds until a connection is there.
+        answer: Longest silence in seconds.
+    """
+
+    retries: int = 4
+    backoff: float = 1.0
+    connect: float = 10.0
+    answer: float = 60.0
+
+    @property
+    def timeout(self) -> tuple[float, float]:
+        """As ``requests`` takes it."""
+        return self.connect, self.answer
+
+
+def guarded_session(catalog: str, patience: Patience) -> requests.Session:
     """Return a session that follows a catalog's links and redirects to permitted hosts only.
 
     Args:
         catalog: The catalog's address, http or https.
-        retries: Times a request is repeated that met a busy server or a broken connection. POST is repeated as well, as
-            a search changes nothing. What ``Retry-After`` asks for is waited, up to a minute.
-        backoff_s: Pause before the second repetition in seconds; it doubles with each further one.
+        patience: How often requests are repeated; how long each waits is said with each.
 
     Returns:
         The session; its requests raise ``FORBIDDEN_LINK``.
     """
     retry = Retry(
-        total=retries,
-        connect=min(1, retries),  # a wrong address stays wrong
+        total=patience.retries,
+        connect=min(1, patience.retries),  # a wrong address stays wrong
         status_forcelist=BUSY,
         allowed_methods=frozenset({"GET", "POST"}),
-        backoff_factor=backoff_s,
+        backoff_factor=patience.backoff,
         backoff_max=_LONGEST_WAIT_S,
         retry_after_max=_LONGEST_WAIT_S,
         raise_on_status=False,

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from earthenware.processes._guardian import guard
 from earthenware.processes._pool import process_pool
-from earthenware.processes._step import step_process
+from earthenware.processes._step import ending_on_sigterm, step_process
 
-__all__ = ["guard", "process_pool", "step_process"]
+__all__ = ["ending_on_sigterm", "guard", "process_pool", "step_process"]

@@ -12,18 +12,26 @@ from earthenware.processes._guardian import guard
 
 
 @contextlib.contextmanager
-def step_process() -> Iterator[None]:
-    """Make this process a step's: guarded, ending with its parent, and on SIGTERM ending as on Ctrl-C."""
+def ending_on_sigterm() -> Iterator[None]:
+    """Make SIGTERM end the block as Ctrl-C does, so that it cleans up, where nothing has seen to that yet."""
 
     def stop(number: int, _: object) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the cleaning up
         raise SystemExit(128 + number)
 
     in_main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
-    previous = signal.signal(signal.SIGTERM, stop) if in_main_thread else None
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
     try:
-        with guard(watch_parent=True):
-            yield
+        yield
     finally:
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def step_process() -> Iterator[None]:
+    """Make this process a step's: guarded, ending with its parent, and on SIGTERM ending as on Ctrl-C."""
+    with ending_on_sigterm(), guard(watch_parent=True):
+        yield

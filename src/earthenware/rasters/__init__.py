@@ -6,6 +6,13 @@ served as ``B04.tif`` would make it read any file of this machine, or sign reque
 
 from __future__ import annotations
 
-from earthenware.rasters._open import Reading, open_raster, read_pixels
+from typing import TYPE_CHECKING
+
+from earthenware.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from earthenware.rasters._open import Reading, open_raster, read_pixels
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = ["Reading", "open_raster", "read_pixels"]

@@ -11,6 +11,8 @@ from earthenware.errors import EarthenwareError, first_line
 from earthenware.storage._names import is_local, is_web, redact, redact_text, split_s3
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_WORDS = ("No space left", "File too large", "Disk quota exceeded")
+"""What libraries say of it that have errors of their own, such as Zarr's codecs."""
 _STATUS = re.compile(r"status code: (\d{3}(?: [A-Z][A-Za-z ]+)?)")
 
 
@@ -74,6 +76,22 @@ def _explained_local(action: str, uri: str) -> Iterator[None]:
         raise _system_failure(action, uri, error) from error
 
 
+@contextlib.contextmanager
+def full_disk_explained(uri: str) -> Iterator[None]:
+    """Raise as ``STORAGE_FULL`` what other libraries raise in this block where a disk is full; all else passes."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if getattr(error, "errno", None) not in _FULL and not any(words in str(error) for words in _FULL_WORDS):
+            raise
+        raise _no_space("write", uri) from error
+
+
+def _no_space(action: str, uri: str) -> EarthenwareError:
+    remedy = "Free space or choose another output; what was committed stays and the step resumes from it."
+    return EarthenwareError("STORAGE_FULL", f"No space left to {action} '{redact(uri)}'.", remedy)
+
+
 def _denied(action: str, uri: str) -> EarthenwareError:
     remedy = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the bucket's policy."
     if is_local(uri):
@@ -86,8 +104,7 @@ def _denied(action: str, uri: str) -> EarthenwareError:
 def _system_failure(action: str, uri: str, error: OSError) -> EarthenwareError:
     where = redact(uri)
     if error.errno in _FULL:
-        remedy = "Free space or choose another output; what was committed stays and the step resumes from it."
-        return EarthenwareError("STORAGE_FULL", f"No space left to {action} '{where}'.", remedy)
+        return _no_space(action, uri)
     reason = error.strerror or redact_text(str(error))
     return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{where}': {reason}.", "Check the path.")
 
