@@ -60,11 +60,8 @@ def check_file(uri: str) -> None:
 
 def _missing(uri: str) -> EarthenwareError:
     message = f"There is no ItemCollection file '{storage.redact(uri)}'."
-    return EarthenwareError(
-        "CATALOG_UNREACHABLE",
-        message,
-        "Check the path, or give a STAC API as http(s)://; 'earthenware sandbox' makes a file.",
-    )
+    remedy = "Check the path, or give a STAC API as http(s)://; 'earthenware sandbox' makes a file."
+    return EarthenwareError("CATALOG_UNREACHABLE", message, remedy)
 
 
 def _fetch(uri: str, patience: Patience) -> Any:
