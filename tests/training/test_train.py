@@ -104,7 +104,7 @@ def test_the_package_loads_and_knows_its_chips(report, chips):
     store = ChipStore.open(chips)
     assert package.info.training_digest == store.content_digest
     assert package.digest == report.manifest.details["model"]["package_digest"]
-    assert package.info.statistics["sentinel-2-l2a"]["B04"]["mean"] == pytest.approx(
+    assert package.info.statistics["sentinel-2-l2a"]["B04"].mean == pytest.approx(
         store.statistics["sentinel-2-l2a"]["B04"].mean
     )
     assert package.info.metrics["validation_loss"] == report.manifest.metrics["validation_loss"]
