@@ -12,6 +12,7 @@ import pyproj
 import shapely
 
 from earthenware.chips import ChipStore, Mask, column, write_chips
+from earthenware.products import TrainedModel
 from earthenware.sensors import sensor
 from earthenware.steps import Attempt, Result, Spec, StepReport, run_step
 
@@ -146,7 +147,7 @@ def train_tiny(chips: str, output: str, *, sensors: Sequence[str] = SENSORS[:3],
         return Result(
             counts={"chips": len(store)},
             metrics={"train_loss": 0.7, "validation_loss": 0.85},
-            details={"model": {"package": "model"}},
+            details=TrainedModel(package="model", package_digest=digest, family="mae").details(),
             content=digest,
         )
 

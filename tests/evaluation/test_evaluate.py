@@ -16,6 +16,7 @@ from earthenware.errors import EarthenwareError
 from earthenware.evaluation import EvaluateSpec, evaluate
 from earthenware.inference import iterate_reconstructions, load_package
 from earthenware.metrics import bilinear_inpainting
+from earthenware.products import TrackedModel, TrainedModel
 from tests.tiny_chips import build_tiny, train_tiny
 
 
@@ -161,7 +162,8 @@ def test_a_collapsed_model_raises_the_alarm(chain, tmp_path, capsys):
 
     def body(attempt):
         digest = save_package(attempt.uri("model"), package.model, package.info)
-        return Result(counts={}, details={"model": {"package": "model"}}, content=digest)
+        details = TrainedModel(package="model", package_digest=digest, family="mae").details()
+        return Result(counts={}, details=details, content=digest)
 
     model = run_step("train", 1, spec=Nothing(), inputs={}, output=str(tmp_path / "train"), body=body).output
     report = evaluate(EvaluateSpec(resamples=100, pictures=0), chain.chips, model, str(tmp_path / "e"))
@@ -182,8 +184,9 @@ def test_results_go_to_the_run_of_the_model(chain, tmp_path):
 
     def body(attempt):
         storage.upload_tree(Path(chain.model) / "model", attempt.uri("model"))
-        tracked = {"mlflow_run_id": run.run_id, "mlflow_tracking_uri": uri}
-        return Result(counts={}, details={"model": {"package": "model", **tracked}})
+        tracked = TrackedModel(run_id=run.run_id, tracking_uri=uri, name="tiny", version="1")
+        trained = TrainedModel(package="model", package_digest="0" * 64, family="mae", tracked=tracked)
+        return Result(counts={}, details=trained.details())
 
     model = run_step("train", 1, spec=Nothing(), inputs={}, output=str(tmp_path / "train"), body=body).output
     report = evaluate(EvaluateSpec(resamples=100, pictures=1), chain.chips, model, str(tmp_path / "e"))

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from earthenware.chips import ChipStore
+from earthenware.products import TrackedModel, trained_model
 from earthenware.steps import read_manifest
 from earthenware.tracking import CANDIDATE, find_version, load_candidate, resume_run
 from tests.pipelines.conftest import Run
@@ -75,13 +76,19 @@ def test_the_report_is_one_small_file_that_asks_for_nothing(finished: Run) -> No
     assert text.count("<img") + text.count("<svg") >= 8
 
 
+def tracked_model(finished: Run) -> TrackedModel:
+    trained = trained_model(read_manifest(str(finished.output("train"))))
+    assert trained is not None
+    assert trained.tracked is not None
+    return trained.tracked
+
+
 def test_the_candidate_loads_from_mlflow_and_gives_the_same_embeddings(finished: Run) -> None:
-    details = read_manifest(str(finished.output("train"))).details["model"]
-    uri = details["mlflow_tracking_uri"]
-    version = find_version(details["registered_name"], CANDIDATE, uri)
+    tracked = tracked_model(finished)
+    version = find_version(tracked.name, CANDIDATE, tracked.tracking_uri)
     assert version is not None
-    assert version.version == details["registered_version"]
-    model = load_candidate(details["registered_name"], uri)
+    assert version.version == tracked.version
+    model = load_candidate(tracked.name, tracked.tracking_uri)
     table = pq.read_table(finished.output("embed") / "embeddings.parquet", columns=["id", "embedding"])
     known = {row["id"]: row["embedding"] for row in table.slice(0, 4).to_pylist()}
     asked = pd.DataFrame({"chips": str(finished.output("merge")), "chip_id": list(known)})
@@ -89,8 +96,8 @@ def test_the_candidate_loads_from_mlflow_and_gives_the_same_embeddings(finished:
 
 
 def test_the_mlflow_run_knows_the_steps_around_training(finished: Run) -> None:
-    details = read_manifest(str(finished.output("train"))).details["model"]
-    run = resume_run(details["mlflow_run_id"], details["mlflow_tracking_uri"])
+    tracked = tracked_model(finished)
+    run = resume_run(tracked.run_id, tracked.tracking_uri)
     tags = run.client.get_run(run.run_id).data.tags
     for step in ("query", "build", "merge", "validate", "evaluate", "embed"):
         assert tags[f"{step}.digest"] == read_manifest(str(finished.output(step))).digest, step

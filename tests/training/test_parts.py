@@ -17,7 +17,6 @@ from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import fresh_model, model_input
 from earthenware.models import CubeBatch, Encoder, family
-from earthenware.training._augment import lay, orientations
 from earthenware.training._cache import Group, cached, cached_bytes
 from earthenware.training._checkpoint import (
     SafetensorsCheckpoints,
@@ -27,7 +26,7 @@ from earthenware.training._checkpoint import (
     prune,
     unpack,
 )
-from earthenware.training._data import ChipLoader
+from earthenware.training._data import ChipLoader, lay, orientations
 from earthenware.training._optimizer import adamw, parameter_groups
 from earthenware.training._sampler import ChipSampler
 

@@ -6,10 +6,11 @@ import pytest
 
 from earthenware import tracking
 from earthenware.errors import EarthenwareError
+from earthenware.models import family
+from earthenware.products import trained_model
 from earthenware.training import TrainSpec, _launch, train
-from earthenware.training._board import Board, Post
 from earthenware.training._fit import Place, fit
-from earthenware.training._job import Job
+from earthenware.training._job import Board, Job, Post
 
 from ._chipstore import build_store
 
@@ -27,7 +28,7 @@ def here(monkeypatch, tmp_path):
 
     def launch(spec, chips, checkpoints, attempt, on_epoch):
         board = Board()
-        fit(Job(spec, chips, checkpoints, attempt.name), Place(), Post(board, remote=False))
+        fit(Job(spec, chips, checkpoints, attempt.name, family(spec.family)), Place(), Post(board, remote=False))
         for note in board.drain():
             _launch._relay(note, attempt, on_epoch)
 
@@ -56,11 +57,11 @@ def test_weights_outlive_a_store_that_goes_away(chips, tmp_path):
         patch.setattr(_launch, "launch", refuse)  # nothing may be trained again
         report = train(SPEC, chips, str(output))
     assert (output / "model" / "model.safetensors").read_bytes() == kept
-    model = report.manifest.details["model"]
-    run = tracking.resume_run(model["mlflow_run_id"], model["mlflow_tracking_uri"])
+    tracked = trained_model(report.manifest).tracked
+    run = tracking.resume_run(tracked.run_id, tracked.tracking_uri)
     assert run.logged_steps("train/train_loss") == {1, 2}
     assert len(run.client.search_runs([run.experiment_id])) == 1
-    assert model["registered_version"] == "1"
+    assert tracked.version == "1"
 
 
 def test_a_given_run_is_used_and_left_open(chips, tmp_path, monkeypatch):
@@ -69,8 +70,8 @@ def test_a_given_run_is_used_and_left_open(chips, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_RUN_ID", maker.run_id)
     report = train(SPEC, chips, str(tmp_path / "out"))
-    model = report.manifest.details["model"]
-    assert (model["mlflow_run_id"], model["mlflow_tracking_uri"]) == (maker.run_id, uri)
+    tracked = trained_model(report.manifest).tracked
+    assert (tracked.run_id, tracked.tracking_uri) == (maker.run_id, uri)
     found = maker.client.get_run(maker.run_id)
     assert found.info.status == "RUNNING"
     assert found.data.params["train/epochs"] == "2"
@@ -82,7 +83,7 @@ def test_without_tracking_nothing_is_written_beside_the_output(chips, tmp_path):
     folder = tmp_path / "alone"
     report = train(SPEC.model_copy(update={"tracking_uri": "off"}), chips, str(folder / "out"))
     assert [path.name for path in folder.iterdir()] == ["out"]
-    assert sorted(report.manifest.details["model"]) == ["package", "package_digest"]
+    assert trained_model(report.manifest).tracked is None
     assert sorted(report.manifest.artifacts) == [
         "history.parquet", "model/model.json", "model/model.safetensors", "rejects.parquet"
     ]  # fmt: skip

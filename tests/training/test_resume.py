@@ -9,11 +9,11 @@ import torch
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.models import family
 from earthenware.training import TrainSpec
-from earthenware.training._board import Board, Post
 from earthenware.training._checkpoint import SafetensorsCheckpoints, checkpoint_name, latest_checkpoint
 from earthenware.training._fit import Place, fit
-from earthenware.training._job import Job
+from earthenware.training._job import Board, Job, Post
 
 from ._chipstore import build_store
 
@@ -42,10 +42,10 @@ def run(chips: str, checkpoints: str, spec: TrainSpec = SPEC, kill_at: int | Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SafetensorsCheckpoints, "save_checkpoint", save_or_die)
         if kill_at is None:
-            fit(Job(spec, chips, checkpoints, "test"), Place(), Post(board, remote=False))
+            fit(Job(spec, chips, checkpoints, "test", family("mae")), Place(), Post(board, remote=False))
         else:
             with pytest.raises(Killed):
-                fit(Job(spec, chips, checkpoints, "test"), Place(), Post(board, remote=False))
+                fit(Job(spec, chips, checkpoints, "test", family("mae")), Place(), Post(board, remote=False))
     return board.drain()
 
 

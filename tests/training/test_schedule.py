@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earthenware.errors import EarthenwareError
-from earthenware.training._schedule import factor, warmup_steps
+from earthenware.training._optimizer import factor, warmup_steps
 
 
 @given(total=st.integers(2, 5000), fraction=st.floats(0.0, 0.9))

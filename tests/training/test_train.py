@@ -14,12 +14,13 @@ from earthenware import storage, tracking
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import embed_chips, load_package
+from earthenware.models import family
+from earthenware.products import trained_model
 from earthenware.steps import read_manifest
 from earthenware.training import TrainSpec, train
-from earthenware.training._board import Board, Post
 from earthenware.training._checkpoint import SafetensorsCheckpoints, latest_checkpoint
 from earthenware.training._fit import Place, fit
-from earthenware.training._job import Job
+from earthenware.training._job import Board, Job, Post
 
 from ._chipstore import build_store
 
@@ -67,8 +68,8 @@ def report(root, chips):
 
 @pytest.fixture(scope="module")
 def run(report):
-    model = report.manifest.details["model"]
-    return tracking.resume_run(model["mlflow_run_id"], model["mlflow_tracking_uri"])
+    tracked = trained_model(report.manifest).tracked
+    return tracking.resume_run(tracked.run_id, tracked.tracking_uri)
 
 
 def test_no_process_is_left(root, report):
@@ -103,7 +104,7 @@ def test_the_package_loads_and_knows_its_chips(report, chips):
     package = load_package(storage.join(report.output, "model"))
     store = ChipStore.open(chips)
     assert package.info.training_digest == store.content_digest
-    assert package.digest == report.manifest.details["model"]["package_digest"]
+    assert package.digest == trained_model(report.manifest).package_digest
     assert package.info.statistics["sentinel-2-l2a"]["B04"].mean == pytest.approx(
         store.statistics["sentinel-2-l2a"]["B04"].mean
     )
@@ -113,7 +114,7 @@ def test_the_package_loads_and_knows_its_chips(report, chips):
 def test_two_workers_learn_what_one_learns(report, chips, tmp_path):
     """The same up to rounding, which training amplifies step by step; test_gradients holds one step to rounding."""
     folder = str(tmp_path / "alone")
-    fit(Job(SPEC, chips, folder, "alone"), Place(), Post(Board(), remote=False))
+    fit(Job(SPEC, chips, folder, "alone", family("mae")), Place(), Post(Board(), remote=False))
     alone = SafetensorsCheckpoints().load_checkpoint(latest_checkpoint(folder)[1])["earthenware"]["history"]
     together = storage.read_table(storage.join(report.output, "history.parquet")).to_pylist()
     # 6 steps an epoch. By the third, rounding decides which way a learning rate of 4e-3 goes.
@@ -135,7 +136,7 @@ def test_again_is_nothing_to_do(report, chips, root):
 
 
 def test_tracking_lies_beside_the_run(root, report, run):
-    assert report.manifest.details["model"]["mlflow_tracking_uri"] == f"sqlite:///{root}/mlflow.db"
+    assert trained_model(report.manifest).tracked.tracking_uri == f"sqlite:///{root}/mlflow.db"
     assert (root / "mlflow.db").is_file()
     assert sorted(path.name for path in root.iterdir()) == ["build", "mlflow-artifacts", "mlflow.db", "train"]
 
@@ -165,10 +166,11 @@ def test_the_registered_candidate_gives_the_same_embeddings(report, chips):
     import mlflow
     import pandas as pd
 
-    model = report.manifest.details["model"]
-    version = tracking.find_version("tiny", tracking.CANDIDATE, model["mlflow_tracking_uri"])
-    assert version == tracking.ModelVersion("tiny", "1", model["mlflow_run_id"], model["package_digest"])
-    assert (model["registered_name"], model["registered_version"]) == ("tiny", "1")
+    model = trained_model(report.manifest)
+    uri = model.tracked.tracking_uri
+    version = tracking.find_version("tiny", tracking.CANDIDATE, uri)
+    assert version == tracking.ModelVersion("tiny", "1", model.tracked.run_id, model.package_digest)
+    assert (model.tracked.name, model.tracked.version) == ("tiny", "1")
 
     store = ChipStore.open(chips)
     chosen = np.array([5, 0, 77])
@@ -176,9 +178,9 @@ def test_the_registered_candidate_gives_the_same_embeddings(report, chips):
     ids = [store.index["chip_id"][int(i)].as_py() for i in chosen]
     table = pd.DataFrame({"chips": [chips] * 3, "chip_id": ids})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", model["mlflow_tracking_uri"])
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
         plain = mlflow.pyfunc.load_model("models:/tiny@candidate")
-    for loaded in (plain, tracking.load_candidate("tiny", model["mlflow_tracking_uri"])):
+    for loaded in (plain, tracking.load_candidate("tiny", uri)):
         np.testing.assert_array_equal(loaded.predict(table), expected)
     with pytest.raises(EarthenwareError, match="no chip 'nowhere'"):
         plain.predict(pd.DataFrame({"chips": [chips], "chip_id": ["nowhere"]}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from earthenware.embeddings._mlm import model_item
 from earthenware.embeddings._spec import EmbedSpec
 from earthenware.embeddings._write import product_rows, write_product
 from earthenware.errors import EarthenwareError
-from earthenware.products import EMBEDDINGS_FILE, product_schema
-from earthenware.steps import Attempt, Reject, Result, StepReport, read_manifest, run_step
+from earthenware.products import EMBEDDINGS_FILE, package_uri, product_schema
+from earthenware.steps import Attempt, Reject, Result, StepReport, run_step
 from earthenware.tracking import record_step
 
 if TYPE_CHECKING:
@@ -227,13 +227,3 @@ _REASONS: dict[bool, tuple[str, str]] = {
     False: ("NO_VALID_PIXELS", "none of its pixels is valid"),
     True: ("NOT_FINITE", "the model gave a vector that is not finite"),
 }
-
-
-def package_uri(model: str) -> str:
-    """Return the URI of the model package in a train step's output."""
-    details: dict[str, Any] = read_manifest(model).details.get("model") or {}
-    package = details.get("package")
-    if not isinstance(package, str):
-        message = f"'{storage.redact(model)}' holds no trained model."
-        raise EarthenwareError("NO_MODEL", message, "Give the output of 'earthenware train'.")
-    return storage.join(storage.normalise(model), package)

@@ -18,8 +18,17 @@ from earthenware.evaluation._sample import HELD_OUT, draw, held_out_chips, label
 from earthenware.evaluation._spec import EvaluateSpec
 from earthenware.metrics import collapse_diagnostics
 from earthenware.pages import Findings, encode_jpeg, render
-from earthenware.products import METRICS_FILE, CollapseResult, Evaluation, Features, PictureRecord, ProbeResult
-from earthenware.steps import Attempt, Manifest, Result, StepReport, run_step
+from earthenware.products import (
+    METRICS_FILE,
+    CollapseResult,
+    Evaluation,
+    Features,
+    PictureRecord,
+    ProbeResult,
+    TrainedModel,
+    require_model,
+)
+from earthenware.steps import Attempt, Result, StepReport, run_step
 
 if TYPE_CHECKING:
     from earthenware.inference import Package
@@ -49,10 +58,10 @@ def evaluate(spec: EvaluateSpec, chips: str, model: str, output: str) -> StepRep
     Raises:
         EarthenwareError: ``NO_CHIPS`` for an empty store, ``NO_MODEL``, or what the store or the model raises.
     """
-    trained: list[Manifest] = []
+    trained: list[TrainedModel] = []
 
     def body(attempt: Attempt) -> Result:
-        trained.append(_trained(attempt, model))
+        trained.append(require_model(attempt.input("model"), model))
         return _Evaluation(spec, chips, model, trained[0], attempt).run()
 
     report = run_step(
@@ -63,26 +72,18 @@ def evaluate(spec: EvaluateSpec, chips: str, model: str, output: str) -> StepRep
         output=output,
         body=body,
     )
-    for manifest in trained:  # none where the step was done before
+    for one in trained:  # none where the step was done before
         with _tolerant(lambda _: None):
-            run = _run_of(manifest)
+            run = _run_of(one)
             if run is not None:
                 run.log_manifest(report.manifest)
     return report
 
 
-def _trained(attempt: Attempt, model: str) -> Manifest:
-    manifest = attempt.input("model")
-    if manifest is None or not (manifest.details.get("model") or {}).get("package"):
-        message = f"'{storage.redact(model)}' holds no trained model."
-        raise EarthenwareError("NO_MODEL", message, "Give the output of 'earthenware train'.")
-    return manifest
-
-
 class _Evaluation:
     """One attempt at an evaluation."""
 
-    def __init__(self, spec: EvaluateSpec, chips: str, model: str, trained: Manifest, attempt: Attempt) -> None:
+    def __init__(self, spec: EvaluateSpec, chips: str, model: str, trained: TrainedModel, attempt: Attempt) -> None:
         from earthenware.inference import load_package
 
         self.spec = spec
@@ -92,8 +93,7 @@ class _Evaluation:
         if not len(self.store):
             message = f"The chip store '{storage.redact(self.store.uri)}' has no chips to evaluate on."
             raise EarthenwareError("NO_CHIPS", message, "Build chips of more scenes.")
-        package = trained.details["model"]["package"]
-        self.package: Package = load_package(storage.join(storage.normalise(model), package))
+        self.package: Package = load_package(storage.join(storage.normalise(model), trained.package))
 
     def run(self) -> Result:
         reconstruction, drawn = self._reconstruction()
@@ -231,15 +231,13 @@ class _Evaluation:
                     run.log_bytes(path, data)
 
 
-def _run_of(trained: Manifest) -> Run | None:
+def _run_of(trained: TrainedModel) -> Run | None:
     """Return the run that trained a model, None where training was not tracked."""
-    details: Mapping[str, Any] = trained.details["model"]
-    run_id, uri = details.get("mlflow_run_id"), details.get("mlflow_tracking_uri")
-    if not run_id or not uri:
+    if trained.tracked is None:
         return None
     from earthenware.tracking import resume_run
 
-    return resume_run(str(run_id), str(uri))
+    return resume_run(trained.tracked.run_id, trained.tracked.tracking_uri)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, invalid_fields
 from earthenware.inference._info import PackageInfo
 from earthenware.models import Description, Encoder, ModelInput, ReconstructingEncoder, families, family
 
@@ -224,10 +224,8 @@ def _parse(text: bytes, where: str) -> ModelDocument:
     try:
         return ModelDocument.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        what = f"lacks {field!r}" if first["type"] == "missing" else f"is wrong: {field or 'it'}: {first['msg']}"
-        raise EarthenwareError("MODEL_CORRUPT", f"'{where}/{DOCUMENT_FILE}' {what}.", _REMEDY) from error
+        message = invalid_fields(error, f"'{where}/{DOCUMENT_FILE}'", ModelDocument)
+        raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY) from error
 
 
 def _build(document: ModelDocument, where: str) -> Encoder:

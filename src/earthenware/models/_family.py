@@ -77,7 +77,7 @@ def register(one: ModelFamily[Any]) -> None:
     Raises:
         ValueError: If its name belongs to another family.
     """
-    if one.name in _built_in() or type(_REGISTERED.get(one.name, one)) is not type(one):
+    if one.name in families() and type(family(one.name)) is not type(one):
         raise ValueError(f"There is a model family {one.name!r} already.")
     _REGISTERED[one.name] = one
 

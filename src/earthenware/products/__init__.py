@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ScoreInterval,
         read_evaluation,
     )
+    from earthenware.products._model import TrackedModel, TrainedModel, package_uri, require_model, trained_model
     from earthenware.products._verdict import (
         VERDICT_FILE,
         BandFigures,
@@ -66,10 +67,15 @@ __all__ = [
     "ReconstructionResult",
     "ScoreInterval",
     "StoreFigures",
+    "TrackedModel",
+    "TrainedModel",
     "Verdict",
     "geo_metadata",
+    "package_uri",
     "product_schema",
     "put_verdict",
     "read_evaluation",
     "read_verdict",
+    "require_model",
+    "trained_model",
 ]

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from earthenware.inference import hiding_noise
 from earthenware.models import CubeBatch
-from earthenware.training._augment import lay, orientations
 from earthenware.training._sampler import ChipSampler
 
 _VALIDATION = 2**31
@@ -121,3 +120,27 @@ class ChipLoader:
         """Continue from a state, on any number of workers."""
         self.sampler.load_state_dict(state)
         self._given = self.sampler.state_dict()
+
+
+def orientations(positions: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Draw one of eight orientations per chip, from (seed, epoch, chip): independent of batches and workers.
+
+    Args:
+        positions: `[chip]` positions of the chips in the training set.
+        seed: Seed of the run.
+        epoch: Epoch number.
+
+    Returns:
+        `[chip]` integers 0 to 7.
+    """
+    return np.array([np.random.default_rng([seed, epoch, int(chip), 8]).integers(8) for chip in positions], dtype=int)
+
+
+def lay(square: torch.Tensor, orientation: np.ndarray) -> torch.Tensor:
+    """Lay chips `[batch, band, y, x]`, each its own way: ``way % 4`` quarter turns, then a flip if 4 or more."""
+    laid = torch.empty_like(square)
+    for way in np.unique(orientation):
+        rows = torch.from_numpy(np.flatnonzero(orientation == way))
+        turned = torch.rot90(square[rows], int(way) % 4, dims=(-2, -1))
+        laid[rows] = turned.flip(-1) if way >= 4 else turned
+    return laid

@@ -19,11 +19,10 @@ from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import fresh_model
 from earthenware.models import PretrainingEncoder
-from earthenware.training._board import Post
 from earthenware.training._cache import Group, cached, cached_bytes
 from earthenware.training._checkpoint import SafetensorsCheckpoints, checkpoint_name, latest_checkpoint, prune
 from earthenware.training._data import ChipLoader
-from earthenware.training._job import Job, split_chips, total_steps
+from earthenware.training._job import Job, Post, split_chips, total_steps
 from earthenware.training._model import describe, reader
 from earthenware.training._module import Pretraining
 from earthenware.training._sampler import ChipSampler

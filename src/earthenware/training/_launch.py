@@ -1,22 +1,22 @@
-"""The driver's side: start Ray, run the workers, relay what they say, and leave nothing behind."""
+"""Ray: start it, run the workers, relay what they say, and leave nothing behind; and what each worker runs."""
 
 from __future__ import annotations
 
 import math
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.launch import local_ray, ray_storage
+from earthenware.models import family, register
 from earthenware.processes import guard
 from earthenware.steps import Attempt
-from earthenware.training._board import Note, open_board
-from earthenware.training._job import Job
+from earthenware.training._job import Job, Note, Post, open_board
 from earthenware.training._spec import TrainSpec
-from earthenware.training._worker import work
 
 _POLL_SECONDS = 0.25
 _END_SECONDS = 30.0
@@ -45,13 +45,13 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
             from ray.train import FailureConfig, RunConfig, ScalingConfig
             from ray.train.torch import TorchTrainer
 
-            gpu = _use_gpu(spec, gpus)
+            accelerator = _accelerator(spec, gpus)
             board = open_board()
-            token = secrets.token_hex(6)
+            job = Job(spec, chips, checkpoints, secrets.token_hex(6), family(spec.family))
             trainer = TorchTrainer(
                 work,
-                train_loop_config={"job": Job(spec, chips, checkpoints, token), "board": board, "gpu": gpu},
-                scaling_config=ScalingConfig(num_workers=spec.workers, use_gpu=gpu),
+                train_loop_config={"job": job, "board": board, "accelerator": accelerator},
+                scaling_config=ScalingConfig(num_workers=spec.workers, use_gpu=accelerator == "gpu"),
                 # Ray keeps only its own bookkeeping there: checkpoints are ours, see _checkpoint.py.
                 run_config=RunConfig(name="train", failure_config=FailureConfig(max_failures=spec.retries), **where),
             )
@@ -62,11 +62,17 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
         raise error.with_traceback(None) from None
 
 
-def _use_gpu(spec: TrainSpec, gpus: int) -> bool:
+def _accelerator(spec: TrainSpec, gpus: int) -> str:
+    """Return Lightning's name of the device that each worker uses."""
     if spec.device == "cuda" and gpus < spec.workers:
         message = f"device is 'cuda', but Ray has {gpus} GPUs for {spec.workers} workers."
         raise EarthenwareError("NO_GPU", message, "Use fewer workers, or device 'auto' or 'cpu'.")
-    return spec.device != "cpu" and gpus >= spec.workers
+    if spec.device == "mps" and spec.workers > 1:
+        message = f"device is 'mps', which one worker can use, but workers is {spec.workers}."
+        raise EarthenwareError("NO_GPU", message, "Use one worker, or device 'auto' or 'cpu'.")
+    if spec.device in ("cpu", "mps"):
+        return spec.device
+    return "gpu" if gpus >= spec.workers else "cpu"
 
 
 def _follow(trainer: Any, board: Any, attempt: Attempt, on_epoch: Callable[[Note], None], spec: TrainSpec) -> None:
@@ -142,3 +148,44 @@ def _explain(error: BaseException, spec: TrainSpec) -> EarthenwareError:
         f"The training workers failed{times}, at last with: {text}.",
         "Run the step again to resume from the last checkpoint; if memory ran out, lower workers or batch_size.",
     )
+
+
+def work(config: dict[str, Any]) -> None:
+    """Train as one worker of Ray Train.
+
+    An error that trying again cannot mend is put on the board and ends the worker without an exception, as Ray would
+    otherwise restart all of them; the driver then ends the run.
+
+    Args:
+        config: ``job``, ``board`` (the board's handle) and ``accelerator`` (Lightning's name).
+    """
+    # Ctrl-C goes to the whole foreground group: the driver decides.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    post = Post(config["board"])
+    try:
+        from ray import train
+        from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
+
+        from earthenware.training._fit import Place, fit
+
+        register(config["job"].family)
+        context = train.get_context()
+        place = Place(
+            rank=context.get_world_rank(),
+            world_size=context.get_world_size(),
+            local_rank=context.get_local_rank(),
+            local_size=context.get_local_world_size(),
+            node=context.get_node_rank(),
+            accelerator=config["accelerator"],
+            strategy=RayDDPStrategy(),  # type: ignore[no-untyped-call]
+            plugins=[RayLightningEnvironment()],  # type: ignore[no-untyped-call]
+        )
+        fit(config["job"], place, post)
+    except EarthenwareError as error:
+        post("error", **error.to_json())
+    except (RuntimeError, OSError):
+        raise  # a lost connection, a full memory: what a restart may mend
+    except Exception as error:
+        text = first_line(f"{type(error).__name__}: {error}")
+        post("error", code="TRAINING_FAILED", message=f"Training failed: {text}.", remedy="Please report this.")

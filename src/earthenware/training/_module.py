@@ -13,8 +13,7 @@ import torch.distributed as dist
 from earthenware.errors import EarthenwareError
 from earthenware.models import PretrainingEncoder, PretrainingLoss
 from earthenware.training._data import TrainingBatch
-from earthenware.training._optimizer import adamw
-from earthenware.training._schedule import factor, warmup_steps
+from earthenware.training._optimizer import adamw, factor, warmup_steps
 
 if TYPE_CHECKING:
     from earthenware.training._spec import TrainSpec

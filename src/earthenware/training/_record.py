@@ -6,20 +6,20 @@ import contextlib
 import hashlib
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from earthenware import storage, tracking
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
-from earthenware.steps import Attempt, Manifest, read_manifest
-from earthenware.training._board import Note
+from earthenware.products import TrackedModel
+from earthenware.steps import Attempt, lineage
+from earthenware.training._job import Note
 from earthenware.training._spec import TrainSpec
 
 if TYPE_CHECKING:
-    from earthenware.training._export import Exported
+    from earthenware.training._model import Exported
 
 _SERVED = Path(__file__).with_name("_served.py")
-_DEEPEST = 8
 
 
 class Record:
@@ -47,8 +47,11 @@ class Record:
         attempt.commit(part, {"run_id": self._run.run_id, "tracking_uri": shown})
         self._run.log_params(spec.results(), "train")
         self._run.set_tags({"chips.uri": self._store.uri, "chips.content_digest": self._store.content_digest})
-        for manifest in _ancestors(attempt.input("chips")):
-            self._run.log_manifest(manifest)
+        if attempt.input("chips") is not None:
+            # Shards of one step have one spec: its first speaks for all.
+            steps = {one.step: one for one in reversed(lineage(self._store.uri).values())}
+            for manifest in reversed(steps.values()):
+                self._run.log_manifest(manifest)
         return self
 
     def __exit__(
@@ -69,15 +72,15 @@ class Record:
             self._lost = True
             self._attempt.warn(error.code, f"{error.message} Training goes on; the rest is recorded at its end.")
 
-    def close(self, made: Exported, metrics: dict[str, float], counts: dict[str, int]) -> dict[str, Any]:
-        """Complete the run and register the model; return what the manifest says of it.
+    def close(self, made: Exported, metrics: dict[str, float], counts: dict[str, int]) -> TrackedModel | None:
+        """Complete the run and register the model; return where MLflow holds it, None without tracking.
 
         Raises:
             EarthenwareError: ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``, ``BAD_MODEL_NAME``.
         """
         run, spec = self._run, self._spec
         if run is None:
-            return {}
+            return None
         there = run.logged_steps("train/train_loss")
         run.log_history([row for row in made.history if row["epoch"] not in there], prefix="train")
         run.log_metrics({f"count/{key}": float(value) for key, value in counts.items()}, prefix="train")
@@ -86,28 +89,15 @@ class Record:
             run, made.folder, code=_SERVED, name=spec.model_name, digest=made.digest, metrics=metrics
         )
         run.finish()
-        return {
-            "mlflow_run_id": run.run_id,
-            "mlflow_tracking_uri": tracking.shown(run.tracking_uri),
-            "registered_name": version.name,
-            "registered_version": version.version,
-        }
+        return TrackedModel(
+            run_id=run.run_id,
+            tracking_uri=tracking.shown(run.tracking_uri),
+            name=version.name,
+            version=version.version,
+        )
 
 
 def _root(output: str) -> str:
     """Return the prefix that a run's steps share: outputs are ``<root>/train/<fingerprint>`` or ``<root>/<name>``."""
     folder = storage.parent(output)
     return storage.parent(folder) if storage.name(folder) == "train" else folder
-
-
-def _ancestors(manifest: Manifest | None, depth: int = 0) -> list[Manifest]:
-    """Return the manifests of the steps that led to ``manifest``, earliest first, each kind of step once."""
-    if manifest is None or depth > _DEEPEST:
-        return []
-    found: list[Manifest] = []
-    for records in manifest.inputs.values():
-        for record in records[:1]:  # shards of one step have one spec
-            with contextlib.suppress(EarthenwareError):  # a plain file, or an output that was cleaned away
-                found += _ancestors(read_manifest(record.uri), depth + 1)
-    steps = {one.step for one in found}
-    return found if manifest.step in steps else [*found, manifest]

@@ -8,6 +8,7 @@ from earthenware import storage, tracking
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.launch import ray_job_settings, run_as_ray_job, step_command
+from earthenware.products import TrainedModel
 from earthenware.steps import Attempt, Result, StepReport, run_step
 from earthenware.training._job import split_chips, total_steps
 from earthenware.training._record import Record
@@ -16,7 +17,7 @@ from earthenware.training._spec import TrainSpec
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 _STEP = "train"
 _CHECKPOINTS = "checkpoints"
 
@@ -81,7 +82,7 @@ def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
             message = f"Training ended after step {latest[0] if latest else 0} of {steps}."
             raise EarthenwareError("TRAINING_FAILED", message, "Run the step again to resume.")
 
-        from earthenware.training._export import export
+        from earthenware.training._model import export
 
         made = export(latest[1], spec, store, attempt)
         attempt.put_table("history.parquet", _table(made.history))
@@ -101,10 +102,10 @@ def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
             "steps": steps,
             "parameters": made.parameters,
         }
-        registered = record.close(made, metrics, counts)
+        tracked = record.close(made, metrics, counts)
         prune(checkpoints, 1)
-    details = {"model": {"package": "model", "package_digest": made.digest, **registered}}
-    return Result(counts=counts, metrics=metrics, details=details, content=made.digest)
+    trained = TrainedModel(package="model", package_digest=made.digest, family=spec.family, tracked=tracked)
+    return Result(counts=counts, metrics=metrics, details=trained.details(), content=made.digest)
 
 
 def _check(spec: TrainSpec, store: ChipStore, chips: int) -> None:

@@ -1,0 +1,96 @@
+"""The output of train: a model package, and the MLflow run and version that know of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from earthenware import storage
+from earthenware.errors import EarthenwareError, invalid_fields
+from earthenware.steps import Manifest, read_manifest
+
+_KEY: Final = "model"
+
+
+class TrackedModel(BaseModel):
+    """Where MLflow holds a model.
+
+    Attributes:
+        run_id: Id of the run that trained it.
+        tracking_uri: The MLflow server, without credentials.
+        name: Name under which it is registered.
+        version: Version of that name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    tracking_uri: str
+    name: str
+    version: str
+
+
+class TrainedModel(BaseModel):
+    """What the manifest of train says of its model.
+
+    Attributes:
+        package: Path of the package below the output.
+        package_digest: Digest of the package.
+        family: Family of the model.
+        tracked: Where MLflow holds it; None where the run was not tracked.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    package: str
+    package_digest: str
+    family: str
+    tracked: TrackedModel | None = None
+
+    def details(self) -> dict[str, Any]:
+        """Return the manifest's details."""
+        return {_KEY: self.model_dump(mode="json", exclude_none=True)}
+
+
+def trained_model(manifest: Manifest) -> TrainedModel | None:
+    """Return the model of a finished step; None where it made none.
+
+    Raises:
+        EarthenwareError: ``BAD_MANIFEST`` where what it says of its model cannot be read.
+    """
+    if _KEY not in manifest.details:
+        return None
+    try:
+        return TrainedModel.model_validate(manifest.details[_KEY])
+    except ValidationError as error:
+        message = invalid_fields(
+            error, f"The manifest of '{manifest.step}' says a wrong thing of its model", TrainedModel
+        )
+        raise EarthenwareError("BAD_MANIFEST", message, "Train the model again with this version.") from None
+
+
+def require_model(manifest: Manifest | None, output: str) -> TrainedModel:
+    """Return the model of a finished step.
+
+    Args:
+        manifest: The step's manifest; None where the output is none of a step.
+        output: The step's output, to be named in errors.
+
+    Raises:
+        EarthenwareError: ``NO_MODEL``, ``BAD_MANIFEST``.
+    """
+    model = None if manifest is None else trained_model(manifest)
+    if model is None:
+        message = f"'{storage.redact(output)}' holds no trained model."
+        raise EarthenwareError("NO_MODEL", message, "Give the output of 'earthenware train'.")
+    return model
+
+
+def package_uri(output: str) -> str:
+    """Return the URI of the model package in an output of train.
+
+    Raises:
+        EarthenwareError: ``NO_MODEL``, ``NOT_FINISHED``, ``BAD_MANIFEST``.
+    """
+    return storage.join(storage.normalise(output), require_model(read_manifest(output), output).package)
