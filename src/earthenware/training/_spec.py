@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from earthenware.steps import CommaList, Spec, marks
 
@@ -20,7 +20,7 @@ class TrainSpec(Spec):
     preset: str = Field(
         "nano",
         json_schema_extra=marks(form=True),
-        description="Size of the model; of mae: nano, tiny, small, medium, large",
+        description="Size of the model, such as nano, tiny, small, medium, large",
     )
     sensors: CommaList = Field(
         (), description="Sensors that the model reads; empty: all that the chips have, except labels"
@@ -83,6 +83,18 @@ class TrainSpec(Spec):
     model_name: str = Field(
         "earthenware-mae", description="Name under which MLflow registers the model", json_schema_extra=_FORM
     )
+
+    @model_validator(mode="after")
+    def _preset_exists(self) -> Self:
+        from earthenware.models import family
+
+        try:
+            presets = family(self.family).presets
+        except LookupError as error:
+            raise ValueError(f"family: {error.args[0]}") from None
+        if self.preset not in presets:
+            raise ValueError(f"preset: the family {self.family} has {', '.join(presets)}, not {self.preset!r}")
+        return self
 
     def model_values(self, known: Collection[str]) -> dict[str, Any]:
         """Return the values of the model's configuration that this spec sets.
