@@ -14,6 +14,7 @@ import pytest
 from earthenware.chips import ChipStore
 from earthenware.embeddings import EmbedSpec, embed
 from earthenware.errors import EarthenwareError
+from earthenware.evaluation import EvaluateSpec, evaluate
 from earthenware.inference import embed_chips, iterate_reconstructions, load_package
 from earthenware.models import families, family, register
 from earthenware.products import package_uri, trained_model
@@ -92,6 +93,14 @@ def test_what_it_cannot_be_told_is_one_clear_error(chain, tmp_path):
         with pytest.raises(EarthenwareError, match=words) as caught:
             train(chain.spec.model_copy(update=changes), chain.chips, str(tmp_path / "-".join(changes)))
         assert caught.value.code == "BAD_MODEL"
+
+
+def test_it_is_evaluated_without_what_it_cannot_do(chain):
+    report = evaluate(EvaluateSpec(resamples=100), chain.chips, chain.model, str(chain.root / "evaluate"))
+    found = json.loads((Path(report.output) / "metrics.json").read_text())
+    assert found["reconstruction"] is None
+    assert found["probes"]["available"]
+    assert "linear_balanced_accuracy_trained" in report.manifest.metrics
 
 
 def test_its_product_describes_it(chain):
