@@ -18,9 +18,8 @@ from earthenware.embeddings._mlm import model_item
 from earthenware.embeddings._spec import EmbedSpec
 from earthenware.embeddings._write import product_rows, write_product
 from earthenware.errors import EarthenwareError
-from earthenware.products import EMBEDDINGS_FILE, package_uri, product_schema
+from earthenware.products import EMBEDDINGS_FILE, package_uri, product_schema, record_step
 from earthenware.steps import Attempt, Reject, Result, StepReport, run_step
-from earthenware.tracking import record_step
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
         ScoreInterval,
         read_evaluation,
     )
-    from earthenware.products._model import TrackedModel, TrainedModel, package_uri, require_model, trained_model
+    from earthenware.products._model import (
+        TrackedModel,
+        TrainedModel,
+        package_uri,
+        record_step,
+        require_model,
+        trained_model,
+    )
     from earthenware.products._verdict import (
         VERDICT_FILE,
         BandFigures,
@@ -76,6 +83,7 @@ __all__ = [
     "put_verdict",
     "read_evaluation",
     "read_verdict",
+    "record_step",
     "require_model",
     "trained_model",
 ]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, invalid_fields
-from earthenware.steps import Manifest, read_manifest
+from earthenware.steps import Manifest, is_dry_run, read_manifest
 
 _KEY: Final = "model"
 
@@ -94,3 +94,24 @@ def package_uri(output: str) -> str:
         EarthenwareError: ``NO_MODEL``, ``NOT_FINISHED``, ``BAD_MANIFEST``.
     """
     return storage.join(storage.normalise(output), require_model(read_manifest(output), output).package)
+
+
+def record_step(model: str, output: str) -> None:
+    """Log a step, such as the validation of a model's chips, to the MLflow run that trained the model.
+
+    Args:
+        model: Output of the training; nothing is logged where it was not tracked, or where the step is logged already.
+        output: Output of the other step.
+
+    Raises:
+        EarthenwareError: ``TRACKING_*``, or what reading a manifest raises.
+    """
+    trained = None if is_dry_run() else trained_model(read_manifest(model))
+    if trained is None or trained.tracked is None:
+        return
+    from earthenware.tracking import resume_run
+
+    manifest = read_manifest(output)
+    run = resume_run(trained.tracked.run_id, trained.tracked.tracking_uri)
+    if run.client.get_run(run.run_id).data.tags.get(f"{manifest.step}.digest") != manifest.digest:
+        run.log_manifest(manifest)

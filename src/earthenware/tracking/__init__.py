@@ -7,7 +7,6 @@ and the digests of the data. MLflow is imported when a run is opened, with its t
 from earthenware.tracking._client import CANDIDATE, CHAMPION, OFF, resolve_uri, shown
 from earthenware.tracking._models import ModelVersion, find_version, load_candidate, register_candidate
 from earthenware.tracking._run import Run, StepManifest, open_run, resume_run
-from earthenware.tracking._steps import record_step
 
 __all__ = [
     "CANDIDATE",
@@ -19,7 +18,6 @@ __all__ = [
     "find_version",
     "load_candidate",
     "open_run",
-    "record_step",
     "register_candidate",
     "resolve_uri",
     "resume_run",
