@@ -28,7 +28,7 @@ from earthenware.products import (
     TrainedModel,
     require_model,
 )
-from earthenware.steps import Attempt, Result, StepReport, run_step
+from earthenware.steps import Attempt, Result, StepReport, artifact, run_step
 
 if TYPE_CHECKING:
     from earthenware.inference import Package
@@ -93,7 +93,7 @@ class _Evaluation:
         if not len(self.store):
             message = f"The chip store '{storage.redact(self.store.uri)}' has no chips to evaluate on."
             raise EarthenwareError("NO_CHIPS", message, "Build chips of more scenes.")
-        self.package: Package = load_package(storage.join(storage.normalise(model), trained.package))
+        self.package: Package = load_package(artifact(model, trained.package))
 
     def run(self) -> Result:
         reconstruction, drawn = self._reconstruction()

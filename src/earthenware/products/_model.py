@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, invalid_fields
-from earthenware.steps import Manifest, is_dry_run, read_manifest
+from earthenware.steps import Manifest, artifact, is_dry_run, read_manifest
 
 _KEY: Final = "model"
 
@@ -35,7 +35,7 @@ class TrainedModel(BaseModel):
     """What the manifest of train says of its model.
 
     Attributes:
-        package: Path of the package below the output.
+        package: Name of the package's folder among the step's results.
         package_digest: Digest of the package.
         family: Family of the model.
         tracked: Where MLflow holds it; None where the run was not tracked.
@@ -93,7 +93,7 @@ def package_uri(output: str) -> str:
     Raises:
         EarthenwareError: ``NO_MODEL``, ``NOT_FINISHED``, ``BAD_MANIFEST``.
     """
-    return storage.join(storage.normalise(output), require_model(read_manifest(output), output).package)
+    return artifact(output, require_model(read_manifest(output), output).package)
 
 
 def record_step(model: str, output: str) -> None:
