@@ -28,7 +28,7 @@ LANDING = {
 
 
 def spec_for(url, **fields):
-    fields = {"bbox": "-180,-90,180,90", "datetime": "2018/2025", "max_nodata": 100, "max_cloud_cover": 100, **fields}
+    fields = {"bbox": "-180,-90,180,90", "datetime": "2018/2025", "max_nodata": 1, "max_cloud": 1, **fields}
     return QuerySpec(catalog=url, **fields)
 
 
@@ -116,7 +116,7 @@ def test_earth_search_v0_that_conforms_to_nothing(realdata, httpserver, tmp_path
     landing = recorded(realdata, "TestCLISearch.test_non_conformant_can_be_fixed_inprocess__00")
     assert "conformsTo" not in landing
     api = StandIn(httpserver, landing, answer["features"])
-    report = query(spec_for(api.url, datetime="2025-07", max_cloud_cover=50), str(tmp_path / "out"))
+    report = query(spec_for(api.url, datetime="2025-07", max_cloud=0.5), str(tmp_path / "out"))
     (row,) = rows_of(report)
     assert row["site"] == "20EPT"
     assert row["catalog"] == "earth-search-v0"
@@ -147,7 +147,7 @@ def test_elevation_of_earth_search_is_matched(realdata, httpserver, tmp_path):
     # Column by column of what the scene touches: 106.18 W to 104.88 W, 39.66 N to 40.65 N.
     assert {"tile--106-39", "tile--106-40", "tile--105-39", "tile--105-40"} <= ids
     assert not any(name.endswith("-41") for name in ids)
-    assert report.manifest.counts["with_elevation"] == 1
+    assert report.manifest.counts["with_cop_dem_glo_30"] == 1
 
 
 def test_a_busy_catalog_is_waited_for(realdata, httpserver, tmp_path):

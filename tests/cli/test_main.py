@@ -55,7 +55,7 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
 
 def test_step_help_lists_the_fields_with_units(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "query", "--help")
-    assert "max_cloud_cover = " in out
+    assert "max_cloud = " in out
     assert "%" in out or "percent" in out
 
 

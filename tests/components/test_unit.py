@@ -137,7 +137,7 @@ def test_what_is_no_pointer_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_a_parameter_out_of_range_is_named(bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(EarthenwareError, match=r"^query: max_cloud_cover = 400\.0: .*100") as caught:
-        call("query", {}, tmp_path, catalog=bench.catalog, max_cloud_cover=400.0)
+    with pytest.raises(EarthenwareError, match=r"^query: max_cloud = 400\.0: .*equal to 1") as caught:
+        call("query", {}, tmp_path, catalog=bench.catalog, max_cloud=400.0)
     assert caught.value.code == "BAD_SPEC"
     assert capsys.readouterr().err.count("query: failed: ") == 1

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import rasterio
+import shapely
 from affine import Affine
 from pyproj import Transformer
 
@@ -149,6 +150,7 @@ class Earth:
             )
         scene = {
             "id": name, "site": f"site-{len(self.rows)}", "datetime": when, "split": split, "crs": CRS,
+            "geometry": shapely.box(14.9, 47.9, 15.1, 48.0).wkb,
             "transform": list(grid_transform(10, origin))[:6], "height": height, "width": width, "catalog": "generic",
             **entries,
         }  # fmt: skip
@@ -165,6 +167,7 @@ class Earth:
         """Write the table of scenes; return its path."""
         fields = [
             ("id", pa.string()), ("site", pa.string()), ("datetime", _TIMES), ("split", pa.string()),
+            ("geometry", pa.binary()),
             ("crs", pa.string()), ("transform", pa.list_(pa.float64())), ("height", pa.int32()),
             ("width", pa.int32()), ("catalog", pa.string()), ("withheld", pa.list_(pa.list_(pa.float64(), 4))),
             *((sensor, _ITEMS) for sensor in (S2, S1, DEM, LAND_COVER)),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from earthenware.datacube._grid import Grid, chip_places, footprints, touching, window_sums
+from earthenware.datacube._grid import chip_places, footprints, touching, window_sums
 
 lengths = st.integers(1, 150)
 sizes = st.integers(1, 40)
@@ -51,7 +53,7 @@ def test_counts_of_all_chips_at_once(height: int, width: int, size: int, seed: i
 
 
 def test_footprints_are_where_the_chips_are() -> None:
-    grid = Grid("EPSG:32722", (10.0, 0.0, 790236.04, 0.0, -10.0, 7198039.25), 224, 224)
+    grid = GeoBox((224, 224), Affine(10.0, 0.0, 790236.04, 0.0, -10.0, 7198039.25), "EPSG:32722")
     places = chip_places(224, 224, 64, "drop")
     centres, outlines = footprints(grid, places, 64)
     back = Transformer.from_crs("OGC:CRS84", "EPSG:32722", always_xy=True)
@@ -70,7 +72,7 @@ def test_footprints_are_where_the_chips_are() -> None:
 
 def test_footprint_across_the_antimeridian_is_small() -> None:
     x, y = Transformer.from_crs("OGC:CRS84", "EPSG:32701", always_xy=True).transform(-180.0, -17.0)
-    grid = Grid("EPSG:32701", (10.0, 0.0, x - 320, 0.0, -10.0, y + 320), 64, 64)
+    grid = GeoBox((64, 64), Affine(10.0, 0.0, x - 320, 0.0, -10.0, y + 320), "EPSG:32701")
     _, outlines = footprints(grid, chip_places(64, 64, 64, "drop"), 64)
     west, _, east, _ = shapely.from_wkb(outlines[0]).bounds
     assert east - west < 0.01
@@ -78,9 +80,9 @@ def test_footprint_across_the_antimeridian_is_small() -> None:
 
 @given(row=st.integers(0, 500), column=st.integers(0, 500))
 def test_a_window_keeps_its_place(row: int, column: int) -> None:
-    grid = Grid("EPSG:32633", (10.0, 0.0, 512347.125, 0.0, -10.0, 5312983.375), 1000, 1000)
-    window = grid.window(row, column, 20, 30)
-    left, bottom, right, top = window.bounds
+    grid = GeoBox((1000, 1000), Affine(10.0, 0.0, 512347.125, 0.0, -10.0, 5312983.375), "EPSG:32633")
+    window = grid[row : row + 20, column : column + 30]
+    left, bottom, right, top = window.boundingbox.bbox
     assert (left, top) == (512347.125 + 10 * column, 5312983.375 - 10 * row)
     assert (right - left, top - bottom) == (300, 200)
 
@@ -91,7 +93,7 @@ def test_a_window_keeps_its_place(row: int, column: int) -> None:
     extent=st.tuples(st.integers(1, 60), st.integers(1, 60)),
 )
 def test_chips_that_share_ground_with_bounds(size: int, corner: tuple[int, int], extent: tuple[int, int]) -> None:
-    grid = Grid("EPSG:32633", (10.0, 0.0, 500003.0, 0.0, -10.0, 5000007.0), 64, 48)
+    grid = GeoBox((64, 48), Affine(10.0, 0.0, 500003.0, 0.0, -10.0, 5000007.0), "EPSG:32633")
     places = chip_places(grid.height, grid.width, size, "drop")
     west, north = 500003.0 + 10 * corner[0], 5000007.0 - 10 * corner[1]
     bounds = (west, north - 10 * extent[1], west + 10 * extent[0], north)

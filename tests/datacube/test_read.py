@@ -13,12 +13,12 @@ import rasterio
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from pytest_httpserver import HTTPServer
 from scipy.ndimage import map_coordinates
 from werkzeug import Request, Response
 
-from earthenware.datacube._grid import Grid
 from earthenware.datacube._read import read_band
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading
@@ -27,8 +27,8 @@ from tests.datacube._earth import CRS, ORIGIN, grid_transform, write_tiff
 READING = Reading(retries=3, timeout=20)
 
 
-def _grid(height: int, width: int, transform: Affine | None = None, crs: str = CRS) -> Grid:
-    return Grid(crs, tuple(transform or grid_transform())[:6], height, width)  # type: ignore[arg-type]
+def _grid(height: int, width: int, transform: Affine | None = None, crs: str = CRS) -> GeoBox:
+    return GeoBox((height, width), transform or grid_transform(), crs)
 
 
 def _finite(raw: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def _nonzero(raw: np.ndarray) -> np.ndarray:
 
 
 def _read(
-    links: list[Path | str], grid: Grid, resampling: Any = "bilinear", accept: Any = _finite, **changes: Any
+    links: list[Path | str], grid: GeoBox, resampling: Any = "bilinear", accept: Any = _finite, **changes: Any
 ) -> Any:
     links = [str(link) for link in links]
     return read_band(links, grid, resampling=resampling, accept=accept, reading=replace(READING, **changes))
@@ -53,7 +53,7 @@ def test_pixels_of_a_grid_that_coincides_are_copied(
 ) -> None:
     values = np.random.default_rng(1).integers(1, 60000, (100, 120)).astype(np.uint16)
     path = write_tiff(tmp_path / "a.tif", values, grid_transform())
-    found, covered = _read([path], _grid(1, 1).window(row, column, height, width))
+    found, covered = _read([path], _grid(height, width, grid_transform() * Affine.translation(column, row)))
     padded = np.full((400, 400), np.nan, dtype=np.float32)
     padded[100:200, 100:220] = values
     expected = padded[100 + row : 100 + row + height, 100 + column : 100 + column + width]
@@ -114,7 +114,7 @@ def test_what_is_read_does_not_depend_on_the_window(tmp_path: Path, crs: str) ->
     path = write_tiff(tmp_path / "a.tif", values, transform, crs=crs)
     grid = _grid(200, 180)
     whole, _ = _read([path], grid)
-    parts = [_read([path], grid.window(top, 0, 50, 180))[0] for top in range(0, 200, 50)]
+    parts = [_read([path], grid[top : top + 50, :180])[0] for top in range(0, 200, 50)]
     together = np.concatenate(parts)
     # GDAL approximates a change of CRS per window: to hundredths of a pixel.
     np.testing.assert_allclose(together, whole, atol=0 if crs == CRS else 0.05)

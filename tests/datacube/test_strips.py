@@ -11,16 +11,16 @@ import pytest
 
 from earthenware.chips import ChipStore, PartEntry, SensorLayout, store_document
 from earthenware.datacube import BuildSpec, _cut, _part
-from earthenware.datacube._part import PartTask, build_part
-from earthenware.datacube._scenes import group_scenes, parse_scene, shard_rows
+from earthenware.datacube._part import PartTask, build_part, group_scenes
 from earthenware.rasters import Reading
+from earthenware.scenes import SceneTable, parse_scene
 from tests.datacube._earth import DEM, LAND_COVER, S1, S2, Earth
 
 SENSORS = (S2, S1, DEM, LAND_COVER)
 
 
 def _build(earth: Earth, output: Path, spec: BuildSpec) -> ChipStore:
-    task = PartTask("key", "part", str(output / "part"), earth.rows, SENSORS, spec, str(output))
+    task = PartTask("key", "part", str(output / "part"), earth.rows, SENSORS, 10.0, spec, str(output))
     built = build_part(task)
     assert built.rejects == ()
     entry = PartEntry.model_validate(built.payload)
@@ -60,7 +60,7 @@ def test_a_large_scene_that_fails_late_leaves_nothing(tmp_path: Path, monkeypatc
     monkeypatch.setattr(
         _part.ChipWriter, "write", lambda self, *values: (written.append(len(values[2])), original(self, *values))[1]
     )
-    built = build_part(PartTask("key", "part", str(tmp_path / "part"), earth.rows, SENSORS, spec, str(tmp_path)))
+    built = build_part(PartTask("key", "part", str(tmp_path / "part"), earth.rows, SENSORS, 10.0, spec, str(tmp_path)))
     assert sum(written) > 0, "the first strips must have been written, or this shows nothing"
     assert [reject.reason for reject in built.rejects] == ["UNREADABLE_ASSET"]
     assert built.payload["chips"] == 0
@@ -76,7 +76,7 @@ def test_bands_are_not_read_where_clouds_leave_nothing(tmp_path: Path) -> None:
     tally = _cut.Tally()
     reading = Reading(retries=0, timeout=5)
     with ThreadPoolExecutor(1) as pool:
-        one = parse_scene(earth.rows[0], SENSORS, 10.0)
+        one = parse_scene(earth.rows[0], SENSORS)
         blocks = list(_cut.cut_scene(one, BuildSpec(chip_size=32), SENSORS, reading, pool, tally))
     assert blocks == []
     assert tally.dropped_cloud == tally.candidates == 4
@@ -86,12 +86,12 @@ def test_parts_are_stable_and_large_scenes_are_alone(tmp_path: Path) -> None:
     rows = [{"id": f"s{i}", "height": 64, "width": 64} for i in range(20)] + [
         {"id": "big", "height": 640, "width": 640}
     ]
-    table, reverse = pa.Table.from_pylist(rows), pa.Table.from_pylist(rows[::-1])
-    ordered = shard_rows(table, 0, 1)
-    assert ordered == shard_rows(reverse, 0, 1)
+    table, reverse = (SceneTable(pa.Table.from_pylist(some)) for some in (rows, rows[::-1]))
+    ordered = table.shard(0, 1)
+    assert ordered == reverse.shard(0, 1)
     groups = group_scenes(ordered, chip_size=32, part_chips=12, alone_above=100_000)
     assert [row["id"] for group in groups.values() for row in group] == [row["id"] for row in ordered]
     assert ["big"] in [[row["id"] for row in group] for group in groups.values()]
     assert max(len(group) for group in groups.values()) == 3
-    thirds = [row["id"] for i in range(3) for row in shard_rows(table, i, 3)]
+    thirds = [row["id"] for i in range(3) for row in table.shard(i, 3)]
     assert sorted(thirds) == sorted(row["id"] for row in rows)

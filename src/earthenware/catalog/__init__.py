@@ -9,15 +9,14 @@ from earthenware.lazy import lazy_exports
 if TYPE_CHECKING:
     from earthenware.catalog._api import StacApi
     from earthenware.catalog._file import is_file, read_items
-    from earthenware.catalog._query import QUERY_VERSION, SCENES, query
+    from earthenware.catalog._query import QUERY_VERSION, query
     from earthenware.catalog._spec import QuerySpec, parse_bbox, parse_interval
-    from earthenware.catalog._splits import Splits, block_of, split_places
+    from earthenware.catalog._splits import Splits, block_of, split_sites
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "QUERY_VERSION",
-    "SCENES",
     "QuerySpec",
     "Splits",
     "StacApi",
@@ -27,5 +26,5 @@ __all__ = [
     "parse_interval",
     "query",
     "read_items",
-    "split_places",
+    "split_sites",
 ]

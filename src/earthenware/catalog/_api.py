@@ -63,7 +63,7 @@ class StacApi:
         collections: Sequence[str],
         box: Box,
         interval: Interval,
-        max_cloud_cover: float | None = None,
+        max_cloud: float | None = None,
         max_items: int | None = None,
         on_page: Callable[[int], None] | None = None,
     ) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ class StacApi:
             collections: Collection ids.
             box: Area in degrees.
             interval: First and last moment; open where None.
-            max_cloud_cover: Largest ``eo:cloud_cover`` in percent, asked of the server where it can filter.
+            max_cloud: Largest cloud cover (0 to 1), asked of the server where it can filter.
             max_items: Fail beyond this number.
             on_page: Called with the number of items so far after each page.
 
@@ -81,8 +81,8 @@ class StacApi:
             EarthenwareError: ``CATALOG_UNREACHABLE``, ``CATALOG_ERROR``, ``NOT_A_STAC_API``, or ``TOO_MANY_ITEMS``.
         """
         query = None
-        if max_cloud_cover is not None and max_cloud_cover < 100 and self._can_filter:
-            query = {"eo:cloud_cover": {"lte": max_cloud_cover}}
+        if max_cloud is not None and max_cloud < 1 and self._can_filter:
+            query = {"eo:cloud_cover": {"lte": round(100 * max_cloud, 6)}}  # percent
         found: list[dict[str, Any]] = []
         seen: set[tuple[str, ...]] = set()
         with self._explained("search"), warnings.catch_warnings():
@@ -107,7 +107,7 @@ class StacApi:
                     raise EarthenwareError(
                         "TOO_MANY_ITEMS",
                         f"{self._shown} has more than max_items = {max_items} items of {', '.join(collections)} there.",
-                        "Narrow bbox, datetime or max_cloud_cover, or raise max_items.",
+                        "Narrow bbox, datetime or max_cloud, or raise max_items.",
                     )
         return found
 

@@ -1,11 +1,10 @@
-"""The pixel grid of a datacube: 10 m, snapped to the optical item's own grid, in its own CRS."""
+"""The pixel grid of a datacube: the base item's own, in its own CRS, at the base sensor's ground sampling distance."""
 
 from __future__ import annotations
 
 import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,6 +12,8 @@ import numpy as np
 import pyproj
 import shapely
 import shapely.errors
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
@@ -20,78 +21,46 @@ from shapely.geometry.base import BaseGeometry
 from earthenware.catalog._item import BadItemError
 from earthenware.errors import first_line
 from earthenware.rasters import Reading, open_raster
-from earthenware.sensors import asset_for, href_signer
+from earthenware.sensors import Sensor, asset_for, href_signer
 
-GSD_M: Final = 10.0
 _LARGEST_SIDE: Final = 50_000
 
-Affine = tuple[float, float, float, float, float, float]
-HeaderOpener = Callable[[str], tuple[str, Affine, tuple[int, int]]]
-"""From the link of a raster to its CRS (text), affine a..f and (height, width)."""
+HeaderOpener = Callable[[str], GeoBox]
+"""From the link of a raster to its grid."""
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A pixel grid.
-
-    Attributes:
-        crs: ``EPSG:<code>``, or WKT where it has no code.
-        transform: Affine a, b, c, d, e, f: x = a * column + b * row + c, y = d * column + e * row + f, in metres.
-        height: Rows.
-        width: Columns.
-    """
-
-    crs: str
-    transform: Affine
-    height: int
-    width: int
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Left, bottom, right, top in metres."""
-        a, _, c, _, e, f = self.transform
-        return c, f + e * self.height, c + a * self.width, f
-
-    def overlap(self, other: Grid) -> float:
-        """Return the share (0..1) of the smaller grid that two grids of one CRS have in common; 0 for two CRSs."""
-        if self.crs != other.crs:
-            return 0.0
-        mine, theirs = box(*self.bounds), box(*other.bounds)
-        return float(mine.intersection(theirs).area / min(mine.area, theirs.area))
-
-
-def read_header(href: str, reading: Reading | None = None) -> tuple[str, Affine, tuple[int, int]]:
-    """Read a raster's header.
+def read_header(href: str, reading: Reading | None = None) -> GeoBox:
+    """Read a raster's grid.
 
     Args:
         href: Its link.
         reading: How to read it.
 
     Raises:
-        EarthenwareError: It cannot be opened; see :func:`earthenware.rasters.open_raster`.
+        EarthenwareError: It cannot be opened.
         ValueError: It has no CRS.
     """
     with open_raster(href, reading) as dataset:
         if dataset.crs is None:
             raise ValueError("it has no CRS")
-        a, b, c, d, e, f = tuple(dataset.transform)[:6]
-        return dataset.crs.to_wkt(), (a, b, c, d, e, f), (dataset.height, dataset.width)
+        return GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
 
 
-def item_grid(item: Mapping[str, Any], open_header: HeaderOpener = read_header) -> Grid:
-    """Return the 10 m grid of a Sentinel-2 item: that of its B02 asset, else of the item, else of the file itself.
+def item_grid(item: Mapping[str, Any], base: Sensor, open_header: HeaderOpener = read_header) -> GeoBox:
+    """Return the grid of a base item: that of its finest band's asset, else of the item, else of the file itself.
 
-    Origins are kept as they are, also where they are no multiples of 10 m. Where the pixels are not 10 m the grid
-    keeps origin and extent.
+    Origins are kept as they are, also where they are no multiples of the ground sampling distance. Where the pixels are
+    of another size the grid keeps origin and extent.
 
     Args:
         item: STAC item with absolute links.
+        base: Its sensor.
         open_header: Reads a raster's header, where the item does not describe its grid.
 
     Raises:
         BadItemError: No usable grid can be found.
     """
-    asset = asset_for(item, "sentinel-2-l2a", "B02")
+    asset = asset_for(item, base.id, base.finest.name)
     properties: Mapping[str, Any] = item.get("properties") or {}
     crs = _crs(asset) or _crs(properties)
     transform, shape = _affine(asset), _shape(asset)
@@ -100,29 +69,29 @@ def item_grid(item: Mapping[str, Any], open_header: HeaderOpener = read_header) 
     if crs is None or transform is None or shape is None:
         href = href_signer(item)(str(asset["href"]))
         try:
-            found, affine, found_shape = open_header(href)
             # The three belong together: a file may be a resampled copy of what the item describes.
-            crs, transform, shape = _crs({"proj:wkt2": found}), affine, found_shape
+            found = open_header(href)
+            crs, transform, shape = _crs({"proj:wkt2": str(found.crs)}), found.affine, (found.height, found.width)
         except Exception as error:  # GDAL, HTTP and file errors have no common class
-            text = f"it has no proj fields and its B02 cannot be opened: {first_line(error)}"
+            text = f"it has no proj fields and its {base.finest.name} cannot be opened: {first_line(error)}"
             raise BadItemError("NO_GRID", text) from error
     if crs is None:
         raise BadItemError("NO_GRID", "its CRS cannot be understood")
-    return _ten_metres(crs, transform, shape)
+    return _of_size(crs, transform, shape, base.gsd_m)
 
 
-def _ten_metres(crs: str, transform: Affine, shape: tuple[int, int]) -> Grid:
-    a, b, c, d, e, f = transform
+def _of_size(crs: str, transform: Affine, shape: tuple[int, int], gsd: float) -> GeoBox:
     height, width = shape
+    a, b, c, d, e, f = transform[:6]
     if b or d or a <= 0 or e >= 0:
-        raise BadItemError("NO_GRID", f"its pixel grid is rotated or upside down: {list(transform)}")
+        raise BadItemError("NO_GRID", f"its pixel grid is rotated or upside down: {[a, b, c, d, e, f]}")
     axes = {axis.unit_name for axis in pyproj.CRS.from_user_input(crs).axis_info}
     if axes != {"metre"}:
         raise BadItemError("NO_GRID", f"its CRS {crs[:40]} is not in metres")
-    rows, columns = round(height * -e / GSD_M), round(width * a / GSD_M)
+    rows, columns = round(height * -e / gsd), round(width * a / gsd)
     if not (0 < rows <= _LARGEST_SIDE and 0 < columns <= _LARGEST_SIDE):
         raise BadItemError("NO_GRID", f"its grid of {height} x {width} pixels of {a:g} m has no sensible size")
-    return Grid(crs, (GSD_M, 0.0, c, 0.0, -GSD_M, f), rows, columns)
+    return GeoBox((rows, columns), Affine(gsd, 0.0, c, 0.0, -gsd, f), crs)
 
 
 def _crs(fields: Mapping[str, Any]) -> str | None:
@@ -146,7 +115,7 @@ def _affine(fields: Mapping[str, Any]) -> Affine | None:
         a, b, c, d, e, f = (float(value) for value in values[:6])
     except (TypeError, ValueError):
         return None
-    return (a, b, c, d, e, f) if all(map(math.isfinite, (a, b, c, d, e, f))) else None
+    return Affine(a, b, c, d, e, f) if all(map(math.isfinite, (a, b, c, d, e, f))) else None
 
 
 def _shape(fields: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -193,16 +162,17 @@ def to_degrees(x: float, y: float, crs: str) -> tuple[float, float]:
     return float(longitude), float(latitude)
 
 
-def grid_boxes(grid: Grid) -> tuple[tuple[float, float, float, float], ...]:
+def grid_boxes(grid: GeoBox) -> tuple[tuple[float, float, float, float], ...]:
     """Return the boxes in degrees around a grid: two where it lies on both sides of the antimeridian."""
-    to_sphere = transformer(grid.crs, "OGC:CRS84")
-    west, south, east, north = to_sphere.transform_bounds(*grid.bounds, densify_pts=21)
+    to_sphere = transformer(str(grid.crs), "OGC:CRS84")
+    west, south, east, north = to_sphere.transform_bounds(*grid.boundingbox.bbox, densify_pts=21)
     if west <= east:
         return ((west, south, east, north),)
     return (west, south, 180.0, north), (-180.0, south, east, north)
 
 
-def target_area(geometry: BaseGeometry, grid: Grid) -> BaseGeometry:
-    """Return the part of a grid that an optical footprint covers, in the grid's CRS."""
-    covered = box(*grid.bounds).intersection(to_grid_crs(geometry, grid.crs))
-    return covered if covered.area > 0 else box(*grid.bounds)
+def target_area(geometry: BaseGeometry, grid: GeoBox) -> BaseGeometry:
+    """Return the part of a grid that a base footprint covers, in the grid's CRS."""
+    whole = box(*grid.boundingbox.bbox)
+    covered = whole.intersection(to_grid_crs(geometry, str(grid.crs)))
+    return covered if covered.area > 0 else whole

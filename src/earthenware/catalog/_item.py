@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import shapely
 import shapely.errors
@@ -16,13 +15,10 @@ from shapely.geometry.base import BaseGeometry
 
 from earthenware.catalog._hrefs import HostileLinkError, with_absolute_hrefs
 from earthenware.errors import EarthenwareError
-from earthenware.sensors import asset_for, has_asset, processing_baseline, sensor
+from earthenware.sensors import asset_for, has_asset, sensor
 
-_MGRS: Final = re.compile(r"T?(\d{1,2})([C-HJ-NP-X])([A-HJ-NP-Z][A-HJ-NP-V])")
 Moment = datetime
 """The type, where a field has its name."""
-
-_TILE_IN_NAME: Final = re.compile(r"_T?(\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_")
 
 
 class BadItemError(ValueError):
@@ -48,9 +44,9 @@ class SceneItem:
         datetime: Moment of acquisition, UTC; the middle where only an interval is given.
         geometry: Footprint in degrees.
         site: Tile or cell that it images; empty where it is not named.
-        cloud_cover: Percent; NaN where not given.
-        nodata: Percent; NaN where not given.
-        baseline: Processing baseline, 0 where not given.
+        cloud_cover: Share (0..1); NaN where not given.
+        nodata: Share (0..1) without data; NaN where not given.
+        revision: Version of its processing, a later one larger; 0 where not given.
         generated: When the product was made, UTC; the smallest datetime where not given.
         item: The STAC item with absolute links, and only the assets that the sensor needs.
     """
@@ -63,7 +59,7 @@ class SceneItem:
     site: str
     cloud_cover: float
     nodata: float
-    baseline: float
+    revision: float
     generated: Moment
     item: Mapping[str, Any]
 
@@ -94,16 +90,18 @@ def read_item(raw: Any, sensor_id: str, base: str) -> SceneItem:
         raise BadItemError("HOSTILE_LINK", str(error)) from error
     except (ValueError, EarthenwareError) as error:
         raise BadItemError("MALFORMED_ITEM", str(error)) from error
+    wanted = sensor(sensor_id)
+    revision = wanted.revision_of(item)
     return SceneItem(
         id=item["id"],
         collection=str(item.get("collection") or ""),
         sensor=sensor_id,
         datetime=_moment(properties),
         geometry=_footprint(item),
-        site=_named_site(item),
-        cloud_cover=_number(properties.get("eo:cloud_cover")),
-        nodata=_nodata(properties),
-        baseline=processing_baseline(item) or 0.0,
+        site=wanted.site_of(item),
+        cloud_cover=_percent(properties.get("eo:cloud_cover")),
+        nodata=wanted.nodata_of(item),
+        revision=0.0 if math.isnan(revision) else revision,
         generated=_parse(properties.get("s2:generation_time") or properties.get("created"))
         or datetime.min.replace(tzinfo=UTC),
         item={**item, "assets": _needed_assets(item, sensor_id)},
@@ -165,31 +163,5 @@ def _flat(values: Any) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-
-
-def _nodata(properties: Mapping[str, Any]) -> float:
-    nodata = _number(properties.get("s2:nodata_pixel_percentage"))
-    coverage = _number(properties.get("sentinel:data_coverage", properties.get("data_coverage")))
-    return 100 - coverage if math.isnan(nodata) else nodata
-
-
-def _named_site(item: Mapping[str, Any]) -> str:
-    properties = item["properties"]
-    code = str(properties.get("grid:code") or "")
-    if code and not code.startswith("MGRS-"):
-        return code
-    parts = [
-        "".join(str(properties.get(f"{prefix}:{part}", "")) for part in ("utm_zone", "latitude_band", "grid_square"))
-        for prefix in ("mgrs", "sentinel")
-    ]
-    for text in (code.removeprefix("MGRS-"), str(properties.get("s2:mgrs_tile") or ""), *parts):
-        match = _MGRS.fullmatch(text)
-        if match:
-            return f"{int(match[1]):02d}{match[2]}{match[3]}"
-    for text in (item["id"], *(properties.get(key, "") for key in ("s2:product_uri", "sentinel:product_id"))):
-        match = _TILE_IN_NAME.search(f"{text}_")
-        if match:
-            return match[1]
-    return ""
+def _percent(value: Any) -> float:
+    return value / 100 if isinstance(value, int | float) and not isinstance(value, bool) else math.nan

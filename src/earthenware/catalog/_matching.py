@@ -1,17 +1,23 @@
-"""Which items of the other sensors go with an optical scene: near in time, covering its ground."""
+"""Which items of the other sensors go with a base scene: near in time, covering its ground."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
 
 import shapely
+from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
-from earthenware.catalog._grid import to_grid_crs
+from earthenware.catalog._grid import grid_boxes, target_area, to_grid_crs
 from earthenware.catalog._item import SceneItem
+from earthenware.catalog._sites import in_order
+from earthenware.catalog._source import Source
+from earthenware.catalog._spec import QuerySpec
+from earthenware.scenes import ChosenItem, Scene
 
 _ONE_PASS: Final = timedelta(minutes=15)  # slices of one pass follow each other within minutes
 _COVERED: Final = 0.9  # share of the ground that counts as covered: no further pass is added
@@ -45,18 +51,18 @@ def covering_items(items: Iterable[SceneItem], ground: Ground) -> tuple[list[Sce
     return taken, 1 - left.area / area.area
 
 
-def match_radar(items: Sequence[SceneItem], moment: datetime, max_days: float, ground: Ground) -> list[SceneItem]:
-    """Return the radar items for a scene: the nearest pass that covers it, else the best one, filled up by others.
+def match_pass(items: Sequence[SceneItem], moment: datetime, max_days: float, ground: Ground) -> list[SceneItem]:
+    """Return the items of the nearest pass that covers a scene, else those of the best one, filled up by others.
 
     The first choice is the nearest pass that covers 90 % of the ground. Where none does, the pass with the largest
     cover (nearest of equals) is filled up by passes of the same relative orbit, then of the same orbit direction;
     the two directions look from opposite sides and are never mixed.
 
     Args:
-        items: Radar items.
-        moment: When the optical scene was acquired.
+        items: Items of one sensor, such as a radar.
+        moment: When the base scene was acquired.
         max_days: Largest distance in time in days.
-        ground: The optical scene's ground.
+        ground: The base scene's ground.
 
     Returns:
         The items, the main pass first; none where no pass covers 5 % of the ground.
@@ -102,13 +108,13 @@ def _passes(items: Sequence[SceneItem]) -> list[list[SceneItem]]:
     return groups
 
 
-def match_land_cover(items: Sequence[SceneItem], moment: datetime, ground: Ground) -> list[SceneItem]:
-    """Return the land-cover items for a scene: those of the nearest year, gaps filled from the next nearest.
+def match_static(items: Sequence[SceneItem], moment: datetime, ground: Ground) -> list[SceneItem]:
+    """Return the items for a scene of a sensor that has no window: those of the nearest year, gaps filled from others.
 
     Args:
-        items: Items of one land-cover map.
-        moment: When the optical scene was acquired.
-        ground: The optical scene's ground.
+        items: Items of one product, such as a land-cover map.
+        moment: When the base scene was acquired.
+        ground: The base scene's ground.
     """
 
     def years_off(item: SceneItem) -> tuple[int, float, str]:
@@ -128,3 +134,74 @@ def boxes_of(geometry: BaseGeometry) -> tuple[tuple[float, float, float, float],
         (float(eastern[:, 0].min()), south, 180.0, north),
         (-180.0, south, float(western[:, 0].max()), north),
     )
+
+
+def match_scenes(
+    spec: QuerySpec,
+    source: Source,
+    chosen: Sequence[SceneItem],
+    grids: Mapping[str, GeoBox],
+    on_progress: Callable[[int, int, str], None],
+) -> list[Scene]:
+    """Match the other sensors to the chosen base items.
+
+    Args:
+        spec: Sensors, windows and how many searches may be under way.
+        source: The catalog.
+        chosen: Base items.
+        grids: Id of a base item -> its grid.
+        on_progress: Called with the scenes done, all of them, and "scenes".
+
+    Returns:
+        One scene per base item, in their order, with no split yet.
+    """
+    windows = {one.id: spec.window_of(one) for one in spec.matched}
+
+    def static(grid: GeoBox) -> dict[str, list[SceneItem]]:
+        """Return, per sensor without a window, the items of the first collection that has some around a grid."""
+        boxes = grid_boxes(grid)
+        found: dict[str, list[SceneItem]] = {}
+        for name, window in windows.items():
+            for collection in source.collections(name) if window is None else ():
+                found[name] = source.find(name, (collection,), boxes, (None, None))
+                if found[name]:
+                    break
+        return found
+
+    def passing(name: str, window: float, item: SceneItem, ground: Ground) -> list[SceneItem]:
+        names = source.collections(name)
+        if not names:
+            return []
+        near = item.datetime - timedelta(days=window), item.datetime + timedelta(days=window)
+        return match_pass(source.find(name, names, boxes_of(item.geometry), near), item.datetime, window, ground)
+
+    def match(item: SceneItem) -> Scene:
+        grid = grids[item.id]
+        ground = target_area(item.geometry, grid), str(grid.crs)
+        found = {spec.base.id: [item]}
+        for name, window in windows.items():
+            if window is None:
+                found[name] = match_static(statics[grid].get(name, ()), item.datetime, ground)
+            else:
+                found[name] = passing(name, window, item, ground)
+        return Scene(
+            id=f"{item.site}_{item.datetime:%Y%m%dT%H%M%S}",
+            site=item.site,
+            datetime=item.datetime,
+            geometry=item.geometry,
+            grid=grid,
+            items={
+                name: tuple(ChosenItem(one.id, one.datetime, one.item) for one in found[name]) for name in spec.sensors
+            },
+            catalog=source.profile.name,
+        )
+
+    # Threads, as they only wait for the catalog; the order of the scenes stays that of `chosen`.
+    with ThreadPoolExecutor(max_workers=spec.requests) as pool:
+        distinct = in_order(set(grids.values()))
+        statics = dict(zip(distinct, pool.map(static, distinct), strict=True))
+        scenes = []
+        for done, scene in enumerate(pool.map(match, chosen), 1):
+            scenes.append(scene)
+            on_progress(done, len(chosen), "scenes")
+    return scenes

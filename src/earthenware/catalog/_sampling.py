@@ -12,7 +12,7 @@ from typing import Final
 from earthenware.catalog._item import SceneItem
 
 _SAME_ACQUISITION: Final = timedelta(minutes=30)  # two passes over a place are more than 90 minutes apart
-_CLOUD_STEP: Final = 10.0  # percent; scenes within a step are equally clear and the seed decides
+_CLOUD_STEPS: Final = 10  # of the cloud cover 0..1; scenes within a step are equally clear and the seed decides
 _SEASONS: Final = 4
 
 
@@ -51,8 +51,8 @@ def deduplicate(items: Iterable[SceneItem]) -> tuple[list[SceneItem], int]:
 
 def _preference(item: SceneItem) -> tuple[float, str, float, str, str]:
     # Granules of one processing are made on one day, a reprocessing on a later one.
-    nodata = 100.0 if math.isnan(item.nodata) else item.nodata
-    return item.baseline, f"{item.generated:%Y-%m-%d}", -nodata, item.generated.isoformat(), item.id
+    nodata = 1.0 if math.isnan(item.nodata) else item.nodata
+    return item.revision, f"{item.generated:%Y-%m-%d}", -nodata, item.generated.isoformat(), item.id
 
 
 def sample_site(items: Sequence[SceneItem], count: int, seed: int) -> list[SceneItem]:
@@ -81,7 +81,8 @@ def sample_site(items: Sequence[SceneItem], count: int, seed: int) -> list[Scene
 
 
 def _clearness(item: SceneItem) -> float:
-    return math.inf if math.isnan(item.cloud_cover) else item.cloud_cover // _CLOUD_STEP
+    # Catalogs give percentages: 30 % of them must not become 0.299... and so a step of its own.
+    return math.inf if math.isnan(item.cloud_cover) else math.floor(item.cloud_cover * _CLOUD_STEPS + 1e-9)
 
 
 def _season(item: SceneItem) -> int:

@@ -13,8 +13,8 @@ from earthenware import storage
 from earthenware.catalog._api import StacApi
 from earthenware.catalog._file import is_file, read_items
 from earthenware.catalog._item import BadItemError, SceneItem, read_item
-from earthenware.catalog._spec import Box, Interval
-from earthenware.sensors import PROFILES, SENSORS, CatalogProfile, sensor_of
+from earthenware.catalog._spec import Box, Interval, QuerySpec
+from earthenware.sensors import PROFILES, SENSORS, CatalogProfile, is_of_mode, sensor_of
 
 OnReject = Callable[[str, str, str], None]
 """Called with the id, the reason code and the message of each item that cannot be used."""
@@ -35,10 +35,8 @@ class Source(Protocol):
         """Return the collections that may fill a sensor, the preferred ones first."""
         ...
 
-    def optical(
-        self, collection: str, boxes: Sequence[Box], interval: Interval, max_cloud_cover: float, max_items: int
-    ) -> list[SceneItem]:
-        """Return the usable Sentinel-2 items; ``auto`` for the catalog's preferred collection."""
+    def base(self, boxes: Sequence[Box], interval: Interval, max_cloud: float, max_items: int) -> list[SceneItem]:
+        """Return the usable items of the base sensor, at most so cloudy (0 to 1) where the catalog can filter."""
         ...
 
     def find(
@@ -51,14 +49,25 @@ class Source(Protocol):
 class _Reader:
     """What both sources share: each item is read once, and rejected once."""
 
-    def __init__(self, profile: CatalogProfile, reject: OnReject) -> None:
+    def __init__(self, profile: CatalogProfile, spec: QuerySpec, reject: OnReject) -> None:
         self.profile = profile
+        self._spec = spec
         self.seen: set[tuple[str, str]] = set()
         self.ignored = 0
         self._reject = reject
         self._bad: set[tuple[str, str]] = set()
 
+    def known(self, sensor: str) -> tuple[str, ...]:
+        """Return the collections that may fill a sensor, the preferred ones first, or the one that was asked for."""
+        asked = self._spec.chosen_collections.get(sensor)
+        known = SENSORS[sensor].collections.get(self.profile.name, ())
+        return (asked,) if asked else tuple(one.id for one in known)
+
     def read(self, raw: Any, sensor: str, base: str, position: int = 0) -> SceneItem | None:
+        """Read an item; None where it cannot be used, or is of another instrument or mode than the sensor's."""
+        if isinstance(raw, dict) and isinstance(raw.get("properties"), dict) and not is_of_mode(raw, sensor):
+            self.ignored += 1
+            return None
         key = _key(raw, position)
         self.seen.add(key)
         try:
@@ -70,11 +79,6 @@ class _Reader:
             return None
 
 
-def collection_ids(profile: CatalogProfile, sensor: str) -> tuple[str, ...]:
-    """Return the collections of a catalog that fill a sensor, the preferred ones first."""
-    return tuple(one.id for one in SENSORS[sensor].collections.get(profile.name, ()))
-
-
 def _key(raw: Any, position: int) -> tuple[str, str]:
     if isinstance(raw, dict) and isinstance(raw.get("id"), str) and raw["id"]:
         return str(raw.get("collection") or ""), raw["id"]
@@ -84,27 +88,25 @@ def _key(raw: Any, position: int) -> tuple[str, str]:
 class ApiSource(_Reader):
     """A STAC API."""
 
-    def __init__(self, url: str, reject: OnReject, on_page: Callable[[int], None]) -> None:
+    def __init__(self, spec: QuerySpec, reject: OnReject, on_page: Callable[[int], None]) -> None:
         """Open the API; see :class:`StacApi` for what may be raised."""
-        self._api = StacApi(url)
-        super().__init__(self._api.profile, reject)
+        self._api = StacApi(spec.catalog)
+        super().__init__(self._api.profile, spec, reject)
         self._on_page = on_page
 
     def collections(self, sensor: str) -> tuple[str, ...]:
         """Return the collections that may fill a sensor, the preferred ones first."""
-        return collection_ids(self.profile, sensor)
+        return self.known(sensor)
 
-    def optical(
-        self, collection: str, boxes: Sequence[Box], interval: Interval, max_cloud_cover: float, max_items: int
-    ) -> list[SceneItem]:
-        """Return the usable Sentinel-2 items; ``auto`` for the catalog's preferred collection."""
-        known = self.collections("sentinel-2-l2a")
+    def base(self, boxes: Sequence[Box], interval: Interval, max_cloud: float, max_items: int) -> list[SceneItem]:
+        """Return the usable items of the base sensor, at most so cloudy (0 to 1) where the catalog can filter."""
+        sensor = self._spec.base.id
         # A known catalog's collections overlap: its first is the one to take. An unknown one has at most one of them.
-        names = (collection,) if collection != "auto" else known if self.profile.name == "generic" else known[:1]
+        names = self.known(sensor) if self.profile.name == "generic" else self.known(sensor)[:1]
         raw = []
-        for one in boxes:
-            raw += self._api.search(names, one, interval, max_cloud_cover, max_items, self._on_page)
-        return self._read_all(raw, "sentinel-2-l2a", names)
+        for one in boxes if names else ():
+            raw += self._api.search(names, one, interval, max_cloud, max_items, self._on_page)
+        return self._read_all(raw, sensor, names)
 
     def find(
         self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval
@@ -130,15 +132,17 @@ class ApiSource(_Reader):
 class FileSource(_Reader):
     """An ItemCollection file, read once."""
 
-    def __init__(self, uri: str, reject: OnReject) -> None:
+    def __init__(self, spec: QuerySpec, reject: OnReject) -> None:
         """Read the file; see :func:`read_items` for what may be raised."""
-        super().__init__(PROFILES["generic"], reject)
-        base = storage.normalise(uri)
+        super().__init__(PROFILES["generic"], spec, reject)
+        base = storage.normalise(spec.catalog)
+        asked = {collection: sensor for sensor, collection in spec.chosen_collections.items()}
         self._items: dict[str, dict[tuple[str, str], SceneItem]] = defaultdict(dict)
         for position, raw in enumerate(read_items(base)):
             readable = isinstance(raw, dict) and isinstance(raw.get("assets"), dict)
-            sensor = sensor_of(raw) if readable else "sentinel-2-l2a"  # what it lacks is found when it is read
-            if sensor is None:
+            # What an item lacks is found when it is read.
+            sensor = asked.get(str(raw.get("collection"))) or sensor_of(raw) if readable else spec.base.id
+            if sensor not in spec.sensors:
                 self.ignored += 1
                 continue
             item = self.read(raw, sensor, base, position)
@@ -148,14 +152,12 @@ class FileSource(_Reader):
     def collections(self, sensor: str) -> tuple[str, ...]:
         """Return the collections of the file that fill a sensor, the preferred ones first."""
         there = {item.collection for item in self._items[sensor].values()}
-        return tuple(name for name in collection_ids(self.profile, sensor) if name in there)
+        return tuple(name for name in self.known(sensor) if name in there)
 
-    def optical(
-        self, collection: str, boxes: Sequence[Box], interval: Interval, max_cloud_cover: float, max_items: int
-    ) -> list[SceneItem]:
-        """Return the usable Sentinel-2 items; ``auto`` for those of every collection."""
-        names = self.collections("sentinel-2-l2a") if collection == "auto" else (collection,)
-        return self.find("sentinel-2-l2a", names, boxes, interval)
+    def base(self, boxes: Sequence[Box], interval: Interval, max_cloud: float, max_items: int) -> list[SceneItem]:
+        """Return the usable items of the base sensor, of every collection."""
+        sensor = self._spec.base.id
+        return self.find(sensor, self.collections(sensor), boxes, interval)
 
     def find(
         self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval
@@ -176,12 +178,12 @@ def _inside(moment: datetime, interval: Interval) -> bool:
     return (first is None or first <= moment) and (last is None or moment <= last)
 
 
-def open_source(catalog: str, reject: OnReject, on_page: Callable[[int], None]) -> Source:
-    """Open a catalog, be it an API or a file.
+def open_source(spec: QuerySpec, reject: OnReject, on_page: Callable[[int], None]) -> Source:
+    """Open the catalog of a query, be it an API or a file.
 
     Args:
-        catalog: Root URL of a STAC API, or path or URI of an ItemCollection.
+        spec: What is looked for, and where.
         reject: Called for each item that cannot be used.
         on_page: Called with the number of items so far while an API answers.
     """
-    return FileSource(catalog, reject) if is_file(catalog) else ApiSource(catalog, reject, on_page)
+    return FileSource(spec, reject) if is_file(spec.catalog) else ApiSource(spec, reject, on_page)

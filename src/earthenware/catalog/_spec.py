@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
-from earthenware.sensors import sensor
+from earthenware.sensors import SENSORS, Sensor
 from earthenware.steps import CommaList, Spec, marks
 
 Box = tuple[float, float, float, float]
@@ -18,6 +18,7 @@ Box = tuple[float, float, float, float]
 Interval = tuple[datetime | None, datetime | None]
 """First and last moment, UTC; None where it is open."""
 
+_LONGEST_WINDOW: Final = 60
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 
 
@@ -42,19 +43,29 @@ class QuerySpec(Spec):
         json_schema_extra=marks(form=True, means="time"),
     )
     sites: CommaList = Field((), description="Sites to keep, such as 13TDE,31UFS; empty keeps all")
-    max_cloud_cover: float = Field(
-        50.0,
-        ge=0,
-        le=100,
-        description="Largest cloud cover of an optical scene (%)",
+    sensors: CommaList = Field(
+        ("sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30", "land-cover"),
+        description="Sensors to look for (ids): exactly one base sensor, whose scenes give grid, time and clouds, and "
+        "those to match to it",
         json_schema_extra=marks(form=True),
     )
-    max_nodata: float = Field(60.0, ge=0, le=100, description="Largest share of an optical scene without data (%)")
-    sentinel1_max_days: float = Field(
-        sensor("sentinel-1-rtc").window_days or 6.0,
+    max_cloud: float = Field(
+        0.5,
         ge=0,
-        le=60,
-        description="Largest distance in time between radar and optical scene (days)",
+        le=1,
+        description="Largest cloud cover of a base scene (0 to 1)",
+        json_schema_extra=marks(form=True),
+    )
+    max_nodata: float = Field(0.6, ge=0, le=1, description="Largest share of a base scene without data (0 to 1)")
+    max_days: CommaList = Field(
+        (),
+        description="Largest distances in time to the base scene (days), such as sentinel-1-rtc=6; empty takes each "
+        "sensor's own window",
+    )
+    collections: CommaList = Field(
+        (),
+        description="Collections to take instead of those that the catalog is known for, such as "
+        "sentinel-2-l2a=sentinel-2-c1-l2a,land-cover=esa-worldcover",
     )
     scenes_per_site: int = Field(
         4,
@@ -62,18 +73,14 @@ class QuerySpec(Spec):
         description="Scenes per site, spread over the seasons, clear ones first; 0 takes all (scenes)",
     )
     max_scenes: int = Field(0, ge=0, description="Scenes to keep in all, evenly over the sites; 0 keeps all (scenes)")
-    max_items: int = Field(20_000, ge=1, description="Most optical items a catalog may answer with (items)")
-    land_cover: str = Field(
-        "auto", min_length=1, description="Land-cover map: auto, none, or a collection id such as esa-worldcover"
-    )
-    optical_collection: str = Field(
-        "auto", min_length=1, description="Sentinel-2 collection: auto, or a collection id such as sentinel-2-c1-l2a"
+    max_items: int = Field(
+        20_000, ge=1, description="Most items of the base sensor that a catalog may answer with (items)"
     )
     on_missing_sensor: Literal["keep", "drop"] = Field(
-        "keep", description="Scenes without matching radar or elevation: keep or drop them"
+        "keep", description="Scenes that lack a match of a sensor other than labels: keep or drop them"
     )
-    validation_percent: float = Field(20.0, ge=0, le=90, description="Places that become validation data (%)")
-    test_percent: float = Field(0.0, ge=0, le=90, description="Places that become test data (%)")
+    validation_percent: float = Field(20.0, ge=0, le=90, description="Sites that become validation data (%)")
+    test_percent: float = Field(0.0, ge=0, le=90, description="Sites that become test data (%)")
     split_block_km: float = Field(
         50.0, ge=1, le=2000, description="Side of the blocks of ground that are divided among the splits (km)"
     )
@@ -102,6 +109,58 @@ class QuerySpec(Spec):
         parse_interval(value)
         return value.strip()
 
+    @field_validator("sensors")
+    @classmethod
+    def _sensors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in SENSORS]
+        if unknown:
+            raise ValueError(f"there is no sensor {unknown[0]!r}; sensors are {', '.join(SENSORS)}")
+        bases = [name for name in value if SENSORS[name].role == "base"]
+        if len(bases) != 1 or len(set(value)) != len(value):
+            known = ", ".join(name for name, one in SENSORS.items() if one.role == "base")
+            raise ValueError(f"must name each sensor once, and exactly one of the base sensors {known}")
+        return value
+
+    @field_validator("max_days")
+    @classmethod
+    def _max_days(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name, text in _pairs(value, "sentinel-1-rtc=6").items():
+            if SENSORS[name].window_days is None:
+                raise ValueError(f"time does not matter for {name}")
+            try:
+                fits = 0 <= float(text) <= _LONGEST_WINDOW
+            except ValueError:
+                fits = False
+            if not fits:
+                raise ValueError(f"{text!r} is not a number of days from 0 to {_LONGEST_WINDOW}")
+        return value
+
+    @field_validator("collections")
+    @classmethod
+    def _collections(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        _pairs(value, "land-cover=esa-worldcover")
+        return value
+
+    @property
+    def base(self) -> Sensor:
+        """The sensor whose scenes give grid, time and clouds."""
+        return next(SENSORS[name] for name in self.sensors if SENSORS[name].role == "base")
+
+    @property
+    def matched(self) -> tuple[Sensor, ...]:
+        """The sensors that are matched to the base, labels included."""
+        return tuple(SENSORS[name] for name in self.sensors if SENSORS[name].role != "base")
+
+    def window_of(self, sensor: Sensor) -> float | None:
+        """Return the largest distance in time of a sensor to the base scene (days); None where it does not matter."""
+        asked = _pairs(self.max_days, "").get(sensor.id)
+        return sensor.window_days if asked is None else float(asked)
+
+    @property
+    def chosen_collections(self) -> dict[str, str]:
+        """Sensor id -> the collection to take instead of those that the catalog is known for."""
+        return _pairs(self.collections, "")
+
     @field_validator("test_percent")
     @classmethod
     def _percentages(cls, value: float, info: object) -> float:
@@ -109,6 +168,19 @@ class QuerySpec(Spec):
         if value + validation > 95:
             raise ValueError(f"validation_percent and test_percent are {value + validation:g} together; 95 at most")
         return value
+
+
+def _pairs(texts: tuple[str, ...], example: str) -> dict[str, str]:
+    """Read ``sensor=value`` pairs."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (equals and value):
+            raise ValueError(f"{text!r} is not a pair such as {example}")
+        if name not in SENSORS:
+            raise ValueError(f"there is no sensor {name!r}; sensors are {', '.join(SENSORS)}")
+        found[name] = value
+    return found
 
 
 def parse_bbox(text: str) -> tuple[Box, ...]:

@@ -1,4 +1,4 @@
-"""Training, validation and test places: blocks of ground, hashed, never straddling."""
+"""Training, validation and test sites: blocks of ground, hashed, never straddling."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from odc.geo.geobox import GeoBox
 from shapely.geometry import box
 
-from earthenware.catalog._grid import Grid, to_degrees, transformer
+from earthenware.catalog._grid import to_degrees, transformer
 from earthenware.catalog._sampling import seeded_fraction
+from earthenware.scenes import Bounds
 
 _KM_PER_DEGREE: Final = 111.32
-_SAME_PLACE: Final = 0.2  # share of the smaller place's ground; tiles of one zone overlap by less than that
-
-
-Bounds = tuple[float, float, float, float]
-"""Left, bottom, right, top in metres."""
+_SAME_SITE: Final = 0.2  # share of the smaller site's ground; tiles of one zone overlap by less than that
 
 
 @dataclass(frozen=True)
-class Place:
+class Site:
     """The ground of one site.
 
     Attributes:
@@ -30,25 +28,25 @@ class Place:
     """
 
     site: str
-    grid: Grid
+    grid: GeoBox
 
     @property
     def centre(self) -> tuple[float, float]:
         """Longitude and latitude of the middle in degrees."""
-        left, bottom, right, top = self.grid.bounds
-        return to_degrees((left + right) / 2, (bottom + top) / 2, self.grid.crs)
+        left, bottom, right, top = self.grid.boundingbox.bbox
+        return to_degrees((left + right) / 2, (bottom + top) / 2, str(self.grid.crs))
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The division of the places.
+    """The division of the sites.
 
     Attributes:
         split: Site -> ``train``, ``validation`` or ``test``.
         blocks: Site -> its block.
         groups: Site -> the first block of its group: sites of one block, or of the same ground.
         withheld: Site -> bounds (left, bottom, right, top in metres of its grid's CRS) of ground that it shares with
-            a place of a split that takes precedence: chips that touch it must be left out. Sites without are absent.
+            a site of a split that takes precedence: chips that touch it must be left out. Sites without are absent.
     """
 
     split: Mapping[str, str]
@@ -58,7 +56,7 @@ class Splits:
 
 
 def block_of(longitude: float, latitude: float, block_km: float) -> str:
-    """Return the block of ground that a place lies in: rows of equal height, columns of about equal width.
+    """Return the block of ground that a site lies in: rows of equal height, columns of about equal width.
 
     The columns of a row divide the whole circle evenly, so the antimeridian lies on a border like any other.
     """
@@ -70,26 +68,26 @@ def block_of(longitude: float, latitude: float, block_km: float) -> str:
     return f"{rows}-{row}-{min(column, columns - 1)}"
 
 
-def split_places(
-    places: Mapping[str, Grid], seed: int, validation_percent: float, test_percent: float, block_km: float
+def split_sites(
+    sites: Mapping[str, GeoBox], seed: int, validation_percent: float, test_percent: float, block_km: float
 ) -> Splits:
-    """Divide places among the splits.
+    """Divide sites among the splits.
 
-    A place belongs to the block of its middle. Places that share a block, or more than a fifth of their ground, go
-    together; the group's split follows from the seed and the group's first block alone, so adding places elsewhere
+    A site belongs to the block of its middle. Sites that share a block, or more than a fifth of their ground, go
+    together; the group's split follows from the seed and the group's first block alone, so adding sites elsewhere
     changes nothing. With two groups or more, training and validation (where asked for) are never empty: the group with
-    the smallest hash becomes validation, the one with the largest training. A single group trains. Where places of
+    the smallest hash becomes validation, the one with the largest training. A single group trains. Where sites of
     different splits still share a strip of ground (tiles overlap), the strip is withheld from the one that trains.
 
     Args:
-        places: Site -> grid.
+        sites: Site -> grid.
         seed: Seed of the hash.
         validation_percent: Share of the groups in percent.
         test_percent: Share of the groups in percent.
         block_km: Side of a block in km.
     """
-    ordered = [Place(site, places[site]) for site in sorted(places)]
-    blocks = {place.site: block_of(*place.centre, block_km) for place in ordered}
+    ordered = [Site(site, sites[site]) for site in sorted(sites)]
+    blocks = {site.site: block_of(*site.centre, block_km) for site in ordered}
     groups = _groups(ordered, blocks)
     names = {site: min(blocks[member] for member in members) for members in groups for site in members}
     hashes = {name: seeded_fraction(seed, f"block/{name}") for name in set(names.values())}
@@ -112,8 +110,8 @@ def _split_of(number: float, validation_percent: float, test_percent: float) -> 
     return "test" if number < (validation_percent + test_percent) / 100 else "train"
 
 
-def _groups(places: list[Place], blocks: Mapping[str, str]) -> list[list[str]]:
-    parent = {place.site: place.site for place in places}
+def _groups(sites: list[Site], blocks: Mapping[str, str]) -> list[list[str]]:
+    parent = {site.site: site.site for site in sites}
 
     def root(site: str) -> str:
         while parent[site] != site:
@@ -122,24 +120,24 @@ def _groups(places: list[Place], blocks: Mapping[str, str]) -> list[list[str]]:
         return site
 
     first: dict[str, str] = {}
-    for place in places:
-        parent[root(place.site)] = root(first.setdefault(blocks[place.site], place.site))
-    for one, other in _neighbours(places):
+    for site in sites:
+        parent[root(site.site)] = root(first.setdefault(blocks[site.site], site.site))
+    for one, other in _neighbours(sites):
         shared = _shared(one.grid, other.grid)
         smaller = min(_area(one.grid), _area(other.grid))
-        if shared is not None and _box_area(shared) > _SAME_PLACE * smaller:
+        if shared is not None and _box_area(shared) > _SAME_SITE * smaller:
             parent[root(one.site)] = root(other.site)
     groups: dict[str, list[str]] = {}
-    for place in places:
-        groups.setdefault(root(place.site), []).append(place.site)
+    for site in sites:
+        groups.setdefault(root(site.site), []).append(site.site)
     return list(groups.values())
 
 
-def _neighbours(places: list[Place]) -> list[tuple[Place, Place]]:
-    """Return the pairs of places whose boxes in degrees touch, found with a spatial index."""
+def _neighbours(sites: list[Site]) -> list[tuple[Site, Site]]:
+    """Return the pairs of sites whose boxes in degrees touch, found with a spatial index."""
     from shapely import STRtree
 
-    boxes = [_degrees(place.grid) for place in places]
+    boxes = [_degrees(site.grid) for site in sites]
     # The index does not wrap at the antimeridian: look there with boxes moved by a full circle as well.
     west, south, east, north = zip(*(one.bounds for one in boxes), strict=True) if boxes else ((), (), (), ())
     moved = [box(w + 360, s, e + 360, n) for w, s, e, n in zip(west, south, east, north, strict=True)]
@@ -150,37 +148,39 @@ def _neighbours(places: list[Place]) -> list[tuple[Place, Place]]:
             other = int(hit) % len(boxes)
             if other != index:
                 pairs.add((min(index, other), max(index, other)))
-    return [(places[one], places[other]) for one, other in sorted(pairs)]
+    return [(sites[one], sites[other]) for one, other in sorted(pairs)]
 
 
-def _degrees(grid: Grid) -> box:
-    west, south, east, north = transformer(grid.crs, "OGC:CRS84").transform_bounds(*grid.bounds, densify_pts=5)
+def _degrees(grid: GeoBox) -> box:
+    west, south, east, north = transformer(str(grid.crs), "OGC:CRS84").transform_bounds(
+        *grid.boundingbox.bbox, densify_pts=5
+    )
     return box(west, south, east if east >= west else east + 360, north)
 
 
-def _shared(one: Grid, other: Grid) -> Bounds | None:
+def _shared(one: GeoBox, other: GeoBox) -> Bounds | None:
     """Return the bounds that two grids share, in metres of the first one's CRS."""
-    left, bottom, right, top = one.bounds
-    theirs = other.bounds
+    left, bottom, right, top = one.boundingbox.bbox
+    theirs = other.boundingbox.bbox
     if other.crs != one.crs:
-        theirs = transformer(other.crs, one.crs).transform_bounds(*theirs, densify_pts=21)
+        theirs = transformer(str(other.crs), str(one.crs)).transform_bounds(*theirs, densify_pts=21)
     shared = max(left, theirs[0]), max(bottom, theirs[1]), min(right, theirs[2]), min(top, theirs[3])
     return shared if shared[0] < shared[2] and shared[1] < shared[3] else None
 
 
-def _area(grid: Grid) -> float:
-    return _box_area(grid.bounds)
+def _area(grid: GeoBox) -> float:
+    return _box_area(grid.boundingbox.bbox)
 
 
 def _box_area(bounds: Bounds) -> float:
     return (bounds[2] - bounds[0]) * (bounds[3] - bounds[1])
 
 
-def _shared_with_other_splits(places: list[Place], split: Mapping[str, str]) -> dict[str, tuple[Bounds, ...]]:
+def _shared_with_other_splits(sites: list[Site], split: Mapping[str, str]) -> dict[str, tuple[Bounds, ...]]:
     precedence = {"test": 0, "validation": 1, "train": 2}
     withheld: dict[str, tuple[Bounds, ...]] = {}
-    for pair in _neighbours(places):
-        keeps, gives = sorted(pair, key=lambda place: precedence[split[place.site]])
+    for pair in _neighbours(sites):
+        keeps, gives = sorted(pair, key=lambda site: precedence[split[site.site]])
         if split[keeps.site] == split[gives.site]:
             continue
         shared = _shared(gives.grid, keeps.grid)

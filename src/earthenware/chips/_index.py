@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import shapely
 
+from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.sensors import SENSORS
 
 _TIME = pa.timestamp("us", tz="UTC")
-_RADIOMETRY = (
-    ("offset_declared", pa.int16()),
-    ("offset_applied", pa.int16()),
-    ("offset_contradicted", pa.bool_()),
-    ("dark_dn", pa.float64()),
-)
 
 
 def column(sensor: str, name: str) -> str:
@@ -32,8 +27,9 @@ def index_schema(sensors: Sequence[str]) -> pa.Schema:
     affine transform of the chip in its CRS, position in its scene (chip rows and columns), GSD in metres, the digest of
     its pixels and masks, and its most frequent land-cover class with that class's fraction of the labelled pixels.
     Per sensor: presence, time, source item ids and links, and the fractions (0 to 1) of cloud and of nodata.
-    Sentinel-2 adds the radiometric offset as declared, as applied (digital numbers), whether the pixels contradict the
-    declaration, and the dark digital number that the decision rests on.
+    A sensor may add columns of its own (see its entry): one whose numbers may carry a radiometric offset adds the
+    offset as declared, as applied (digital numbers), whether the pixels contradict the declaration, and the dark
+    digital number that the decision rests on.
     """
     fields: list[tuple[str, pa.DataType]] = [
         ("chip_id", pa.string()),
@@ -62,8 +58,10 @@ def index_schema(sensors: Sequence[str]) -> pa.Schema:
             (column(sensor, "cloud_fraction"), pa.float64()),
             (column(sensor, "nodata_fraction"), pa.float64()),
         ]
-        if sensor == "sentinel-2-l2a":
-            fields += [(column(sensor, name), kind) for name, kind in _RADIOMETRY]
+        if sensor in SENSORS:
+            fields += [
+                (column(sensor, name), pa.type_for_alias(kind)) for name, kind in SENSORS[sensor].index_columns.items()
+            ]
     return pa.schema(fields)
 
 
@@ -84,10 +82,7 @@ def index_table(rows: Sequence[Mapping[str, Any]], sensors: Sequence[str]) -> pa
 
 
 def with_geo_metadata(table: pa.Table) -> pa.Table:
-    """Add the GeoParquet 1.1 description of the geometry column (longitude, latitude: the default CRS84)."""
-    geometry: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Polygon"]}
+    """Add the GeoParquet description of the footprints."""
     shapes = [shape for shape in shapely.from_wkb(table["geometry"].to_pylist()) if shape is not None]
-    if shapes:
-        geometry["bbox"] = [float(value) for value in shapely.total_bounds(shapes)]
-    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": json.dumps(geo).encode()})
+    geo = storage.geo_metadata(bounds=tuple(shapely.total_bounds(shapes)) if shapes else None)
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **geo})

@@ -49,7 +49,7 @@ def run(
     \b
     Examples:
       earthenware run pretrain --spec pretrain.yaml
-      earthenware run pretrain --spec pretrain.yaml --set train.epochs=20 --set query.max_cloud_cover=30
+      earthenware run pretrain --spec pretrain.yaml --set train.epochs=20 --set query.max_cloud=0.3
       earthenware run pretrain --spec pretrain.yaml --dry-run
       earthenware run pretrain --spec pretrain.yaml --runner docker
     """  # noqa: D301 - click wants the backspace character itself

@@ -10,17 +10,12 @@ from typing import Any, Final
 from earthenware import storage
 from earthenware.chips import STORE_FILE, PartEntry, SensorLayout, StoreDocument, store_document
 from earthenware.datacube._cut import STRIP_PIXELS, Tally
-from earthenware.datacube._part import BuiltPart, PartTask, build_part
-from earthenware.datacube._scenes import (
-    SceneRow,
-    chosen_sensors,
-    group_scenes,
-    read_scene_table,
-    shard_rows,
-)
+from earthenware.datacube._part import BuiltPart, PartTask, build_part, group_scenes
 from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
 from earthenware.processes import process_pool
+from earthenware.scenes import SceneRow, SceneTable, open_scenes
+from earthenware.sensors import sensor
 from earthenware.steps import Attempt, Result, StepReport, run_step
 
 ALGORITHM_VERSION: Final = 1
@@ -56,10 +51,10 @@ def build(spec: BuildSpec, scenes: str, output: str) -> StepReport:
 
 
 def _body(attempt: Attempt, spec: BuildSpec, scenes: str) -> Result:
-    table = read_scene_table(scenes)
-    sensors = chosen_sensors(spec.sensors, table)
+    table = open_scenes(scenes)
+    sensors, gsd = chosen_sensors(spec.sensors, table), sensor(table.base).gsd_m
     index, count = spec.shard_of
-    rows = shard_rows(table, index, count)
+    rows = table.shard(index, count)
     groups = group_scenes(rows, chip_size=spec.chip_size, part_chips=spec.part_chips, alone_above=STRIP_PIXELS)
     query = attempt.input("scenes")
     catalog = "" if query is None else str(query.spec.get("catalog", ""))
@@ -74,6 +69,7 @@ def _body(attempt: Attempt, spec: BuildSpec, scenes: str) -> Result:
             uri=attempt.uri(attempt.part_path(key)),
             scenes=group,
             sensors=sensors,
+            gsd=gsd,
             spec=spec,
             scratch=str(attempt.scratch),
             own=own,
@@ -101,7 +97,23 @@ def _body(attempt: Attempt, spec: BuildSpec, scenes: str) -> Result:
     attempt.check_rejects(len(table), spec.reject_limit)
     payloads = {key: attempt.committed()[key] for key in groups}
     _remove_leftovers(attempt, payloads)
-    return _publish(attempt, spec, sensors, payloads, rows, alone=count == 1)
+    return _publish(attempt, spec, sensors, gsd, payloads, rows, alone=count == 1)
+
+
+def chosen_sensors(asked: Sequence[str], table: SceneTable) -> tuple[str, ...]:
+    """Return the sensors to store: those asked for, or all that the scenes have.
+
+    Raises:
+        EarthenwareError: ``NO_SUCH_COLUMN`` when the scenes lack one, or when their base is left out.
+    """
+    lacking = [name for name in asked if name not in table.sensors]
+    if lacking:
+        raise EarthenwareError(
+            "NO_SUCH_COLUMN",
+            f"sensors: the scenes have no column '{lacking[0]}'.",
+            f"Query with that sensor, or leave it out of 'sensors'; the scenes have {', '.join(table.sensors)}.",
+        )
+    return tuple(asked) or table.sensors
 
 
 def _run_pool(
@@ -159,6 +171,7 @@ def _publish(
     attempt: Attempt,
     spec: BuildSpec,
     sensors: Sequence[str],
+    gsd: float,
     payloads: Mapping[str, Mapping[str, Any]],
     rows: Sequence[SceneRow],
     *,
@@ -166,7 +179,7 @@ def _publish(
 ) -> Result:
     parts = [PartEntry.model_validate(payload) for payload in payloads.values() if payload["chips"]]
     layouts = {sensor: SensorLayout.of(sensor) for sensor in sensors}
-    document = store_document(parts, chip_size=spec.chip_size, gsd=spec.gsd, layouts=layouts)
+    document = store_document(parts, chip_size=spec.chip_size, gsd=gsd, layouts=layouts)
     tally = Tally.total(payload["tally"] for payload in payloads.values())
     if not document.chips and alone:  # a shard may be empty
         raise no_chips(tally, len(rows))

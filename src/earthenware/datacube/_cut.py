@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from earthenware.chips import Mask, column
 from earthenware.datacube._cube import Cube, SceneReader
-from earthenware.datacube._grid import ChipPlaces, Grid, chip_places, footprints, touching, window_sums
-from earthenware.datacube._scenes import Scene
+from earthenware.datacube._grid import ChipPlaces, chip_places, footprints, touching, window_sums
 from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading
-from earthenware.sensors import LAND_COVER, S2, WORLD_COVER_CLASSES
+from earthenware.scenes import Scene
+from earthenware.sensors import Sensor, sensor
 
 STRIP_PIXELS = 6 * 2**20
 """Pixels of a scene that are held at once; with four files read side by side a process then peaks at 0.9 GB."""
@@ -101,7 +102,7 @@ def cut_scene(
 ) -> Iterator[ChipBlock]:
     """Yield a scene's chips, a strip of chip rows at a time.
 
-    The scene classification is read first; the other bands only where it leaves chips worth having.
+    The quality band is read first; the others only where it leaves chips worth having.
 
     Args:
         scene: The scene.
@@ -150,11 +151,11 @@ def _strips(places: ChipPlaces, width: int, size: int) -> Iterator[ChipPlaces]:
         start = stop
 
 
-def _window(grid: Grid, places: ChipPlaces, size: int) -> tuple[Grid, ChipPlaces]:
+def _window(grid: GeoBox, places: ChipPlaces, size: int) -> tuple[GeoBox, ChipPlaces]:
     """Return the smallest window that holds the chips, and the chips as seen from it."""
     top, left = int(places.y.min()), int(places.x.min())
     height, width = int(places.y.max()) + size - top, int(places.x.max()) + size - left
-    return grid.window(top, left, height, width), places.moved(top, left)
+    return grid[top : top + height, left : left + width], places.moved(top, left)
 
 
 def _cut_strip(
@@ -173,7 +174,7 @@ def _cut_strip(
         flags = flags[top : top + window.height, left : left + window.width]
     cube = reader.read(window, flags)
     # The bands have the last word: where one of them has no value, the classification may have seen none missing.
-    fractions = _fractions(cube.masks[S2.id], local, size, clouds=flags is not None)
+    fractions = _fractions(cube.masks[reader.base.id], local, size, clouds=flags is not None)
     keep = fractions.keep(spec, tally)
     if not keep.any():
         return None
@@ -208,11 +209,14 @@ def _block(
     pixels = {name: np.stack([cube.pixels[name][window] for window in windows]) for name in names}
     masks = {name: np.stack([cube.masks[name][window] for window in windows]) for name in names}
     centres, outlines = footprints(scene.grid, places, size)
-    a, b, c, d, e, f = scene.grid.transform
+    a, b, c, d, e, f = scene.grid.affine[:6]
+    crs = str(scene.grid.crs)
     links = reader.links(names)
     nodata = {name: ((masks[name] & int(Mask.NODATA)) != 0).mean(axis=(1, 2)) for name in names}
-    codes, shares = _majority(pixels[LAND_COVER.id]) if LAND_COVER.id in names else (None, None)
-    decision = reader.radiometry.decision
+    label = next((one for one in map(sensor, names) if one.role == "label"), None)
+    codes, shares = _majority(label, pixels[label.id]) if label else (None, None)
+    decided = reader.decision.columns() if reader.decision else {}
+    of_base = {column(reader.base.id, name): value for name, value in decided.items()}
     rows: list[dict[str, Any]] = []
     for i in range(len(places)):
         row: dict[str, Any] = {
@@ -224,15 +228,12 @@ def _block(
             "lon": float(centres[i, 0]),
             "lat": float(centres[i, 1]),
             "geometry": outlines[i],
-            "crs": scene.grid.crs,
+            "crs": crs,
             "transform": [a, b, c + a * int(places.x[i]), d, e, f + e * int(places.y[i])],
             "row": int(places.row[i]),
             "col": int(places.col[i]),
-            column(S2.id, "cloud_fraction"): None if fractions.cloud is None else float(fractions.cloud[i]),
-            column(S2.id, "offset_declared"): decision.declared,
-            column(S2.id, "offset_applied"): decision.applied,
-            column(S2.id, "offset_contradicted"): decision.contradicted,
-            column(S2.id, "dark_dn"): reader.radiometry.dark_dn,
+            column(reader.base.id, "cloud_fraction"): None if fractions.cloud is None else float(fractions.cloud[i]),
+            **of_base,
         }
         if codes is not None and shares is not None and codes[i] >= 0:
             row["land_cover"], row["land_cover_fraction"] = int(codes[i]), float(shares[i])
@@ -241,16 +242,16 @@ def _block(
             here = missing < 1.0
             row[column(name, "present")] = here
             row[column(name, "nodata_fraction")] = missing
-            row[column(name, "datetime")] = scene.times[name] if here else None
-            row[column(name, "items")] = [str(item.get("id")) for item in scene.items[name]] if here else []
+            row[column(name, "datetime")] = scene.items[name][0].datetime if here else None
+            row[column(name, "items")] = [one.id for one in scene.items[name]] if here else []
             row[column(name, "hrefs")] = links[name] if here else []
         rows.append(row)
     return ChipBlock(pixels, masks, rows)
 
 
-def _majority(classes: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _majority(label: Sensor, classes: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return each chip's most frequent class (-1 without any) and its share of the labelled pixels."""
-    codes = np.array(sorted(WORLD_COVER_CLASSES))
+    codes = np.array(sorted(label.legend))
     counts = np.stack([(classes == code).sum(axis=(1, 2, 3)) for code in codes], axis=1)
     labelled = counts.sum(axis=1)
     best = counts.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""Pixel grids and the places of chips on them: pure functions of numbers."""
+"""The places of chips on a scene's grid: pure functions of numbers."""
 
 from __future__ import annotations
 
@@ -9,48 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
-
-@dataclass(frozen=True)
-class Grid:
-    """A north-up grid of square pixels in a projected CRS.
-
-    Attributes:
-        crs: Such as "EPSG:32633".
-        transform: The affine a, b, c, d, e, f: x = a * column + c and y = e * row + f, in metres.
-        height: Rows.
-        width: Columns.
-    """
-
-    crs: str
-    transform: tuple[float, float, float, float, float, float]
-    height: int
-    width: int
-
-    @property
-    def affine(self) -> Affine:
-        """The transform from (column, row) to (x, y)."""
-        return Affine(*self.transform)
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Left, bottom, right, top in the CRS."""
-        a, _, c, _, e, f = self.transform
-        return c, f + e * self.height, c + a * self.width, f
-
-    def window(self, row: int, column: int, height: int, width: int) -> Grid:
-        """Return the grid of a window of this one; rows and columns in pixels."""
-        a, b, c, d, e, f = self.transform
-        return replace(self, transform=(a, b, c + a * column, d, e, f + e * row), height=height, width=width)
-
-    def coarsened(self, factor: float) -> Grid:
-        """Return the grid over the same ground with pixels that are ``factor`` times as large."""
-        a, b, c, d, e, f = self.transform
-        height, width = max(1, round(self.height / factor)), max(1, round(self.width / factor))
-        scaled = (a * self.width / width, b, c, d, e * self.height / height, f)
-        return replace(self, transform=scaled, height=height, width=width)
+from earthenware.scenes import Bounds
 
 
 @dataclass(frozen=True)
@@ -122,9 +84,7 @@ def window_sums(flags: NDArray[np.bool_], places: ChipPlaces, size: int) -> NDAr
     return sums.astype(np.int64)
 
 
-def touching(
-    grid: Grid, places: ChipPlaces, size: int, bounds: Iterable[tuple[float, float, float, float]]
-) -> NDArray[np.bool_]:
+def touching(grid: GeoBox, places: ChipPlaces, size: int, bounds: Iterable[Bounds]) -> NDArray[np.bool_]:
     """Return which chips share ground with any of some bounds.
 
     Args:
@@ -136,7 +96,7 @@ def touching(
     Returns:
         One flag per chip, [chip].
     """
-    a, _, c, _, e, f = grid.transform
+    a, _, c, _, e, f = grid.affine[:6]
     left, top = c + a * places.x, f + e * places.y
     right, bottom = left + a * size, top + e * size
     hit = np.zeros(len(places), dtype=bool)
@@ -152,7 +112,7 @@ def _to_degrees(crs: str) -> Any:
     return Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
 
 
-def footprints(grid: Grid, places: ChipPlaces, size: int) -> tuple[NDArray[np.float64], list[bytes]]:
+def footprints(grid: GeoBox, places: ChipPlaces, size: int) -> tuple[NDArray[np.float64], list[bytes]]:
     """Return the centres and outlines of chips in longitude and latitude.
 
     An outline that crosses the antimeridian goes on beyond 180 degrees instead of jumping around the globe.
@@ -160,12 +120,12 @@ def footprints(grid: Grid, places: ChipPlaces, size: int) -> tuple[NDArray[np.fl
     Returns:
         Centres [chip, 2] as (lon, lat) in degrees, and polygons as WKB (OGC:CRS84, counterclockwise).
     """
-    a, _, c, _, e, f = grid.transform
+    a, _, c, _, e, f = grid.affine[:6]
     across = np.array([0.5, 0.0, 1.0, 1.0, 0.0]) * size  # the centre, then the corners counterclockwise from lower left
     down = np.array([0.5, 1.0, 1.0, 0.0, 0.0]) * size
     xs = c + a * (places.x[:, None] + across)
     ys = f + e * (places.y[:, None] + down)
-    lon, lat = _to_degrees(grid.crs).transform(xs, ys)
+    lon, lat = _to_degrees(str(grid.crs)).transform(xs, ys)
     lon = lon[:, :1] + (lon - lon[:, :1] + 180.0) % 360.0 - 180.0
     corners = np.stack([lon[:, 1:], lat[:, 1:]], axis=-1)
     shapes = shapely.polygons(corners) if len(corners) else np.empty(0, dtype=object)

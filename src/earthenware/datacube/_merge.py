@@ -52,7 +52,7 @@ def _body(attempt: Attempt, shards: Sequence[str]) -> Result:
     for uri in shards:
         for row in storage.read_table(storage.join(uri, "rejects.parquet")).to_pylist():
             attempt.reject(row["record"], row["reason"], row["message"])
-    attempt.check_rejects(scenes, min(float(manifest.spec.get("reject_limit", 1.0)) for manifest in manifests))
+    attempt.check_rejects(scenes, min(float(manifest.spec["reject_limit"]) for manifest in manifests))
     if not document.chips:
         raise no_chips(tally, scenes)
     attempt.put_json(STORE_FILE, document.to_json())
@@ -65,7 +65,7 @@ def _tally(manifest: Manifest) -> dict[str, object]:
         "candidates": manifest.details["candidates"],
         "dropped_nodata": manifest.counts["chips_dropped_nodata"],
         "dropped_cloud": manifest.counts["chips_dropped_cloud"],
-        "dropped_split": manifest.counts.get("chips_dropped_split", 0),
+        "dropped_split": manifest.counts["chips_dropped_split"],
         "splits": manifest.details["splits"],
         "contradicted": manifest.details["offset_contradicted"],
         "suspected": manifest.details["offset_suspected"],

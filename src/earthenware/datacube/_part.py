@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 import warnings
@@ -16,10 +17,10 @@ from earthenware import storage
 from earthenware.chips import ChipWriter
 from earthenware.datacube._cut import Tally, cut_scene
 from earthenware.datacube._grid import chip_places
-from earthenware.datacube._scenes import Scene, SceneRow, parse_scene
 from earthenware.datacube._spec import BuildSpec
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading
+from earthenware.scenes import Scene, SceneRow, parse_scene
 from earthenware.steps import Reject
 
 _SCENE_ERRORS = frozenset(
@@ -51,6 +52,7 @@ class PartTask:
         uri: Where it goes.
         scenes: Rows of the table of scenes.
         sensors: Sensors to store.
+        gsd: Ground sampling distance of the scenes' grids in metres.
         spec: How to build.
         scratch: A local folder for parts that are to be uploaded.
         own: URIs whose buckets are the user's own.
@@ -62,6 +64,7 @@ class PartTask:
     uri: str
     scenes: Sequence[SceneRow]
     sensors: tuple[str, ...]
+    gsd: float
     spec: BuildSpec
     scratch: str
     own: tuple[str, ...] = ()
@@ -75,6 +78,38 @@ class BuiltPart:
     key: str
     payload: dict[str, Any]
     rejects: tuple[Reject, ...]
+
+
+def group_scenes(
+    rows: Sequence[SceneRow], *, chip_size: int, part_chips: int, alone_above: int
+) -> dict[str, list[SceneRow]]:
+    """Group scenes into parts, in order, closing a part when it may hold ``part_chips`` chips.
+
+    Args:
+        rows: Scenes in hash order.
+        chip_size: Edge of a chip in pixels.
+        part_chips: Number of chips after which a part is closed.
+        alone_above: A scene of more pixels than this gets a part of its own.
+
+    Returns:
+        Part key -> scenes. The key depends on the scenes' ids alone, so that a later attempt finds the part again.
+    """
+    groups: list[list[SceneRow]] = [[]]
+    chips = 0
+    for row in rows:
+        height, width = int(row["height"] or 0), int(row["width"] or 0)
+        count = (height // chip_size) * (width // chip_size)
+        alone = height * width > alone_above
+        if groups[-1] and (chips + count > part_chips or alone):
+            groups.append([])
+            chips = 0
+        groups[-1].append(row)
+        chips += part_chips if alone else count
+    keyed = {}
+    for group in groups:
+        if group:
+            keyed[hashlib.sha256("\n".join(row["id"] for row in group).encode()).hexdigest()[:16]] = group
+    return keyed
 
 
 def build_part(task: PartTask) -> BuiltPart:
@@ -120,7 +155,7 @@ def _build(task: PartTask, directory: Path) -> BuiltPart:
     scenes: list[Scene] = []
     for row in task.scenes:
         try:
-            scenes.append(parse_scene(row, task.sensors, spec.gsd))
+            scenes.append(parse_scene(row, task.sensors))
         except EarthenwareError as error:
             rejects.append(_reject(str(row.get("id")), error))
     expected = sum(len(chip_places(one.grid.height, one.grid.width, spec.chip_size, spec.edges)) for one in scenes)
@@ -151,7 +186,7 @@ def _build(task: PartTask, directory: Path) -> BuiltPart:
 def _writer(directory: Path, task: PartTask, expected: int) -> ChipWriter:
     spec = task.spec
     with storage.full_disk_explained(task.uri):
-        return ChipWriter(directory, chip_size=spec.chip_size, gsd=spec.gsd, sensors=task.sensors, expected=expected)
+        return ChipWriter(directory, chip_size=spec.chip_size, gsd=task.gsd, sensors=task.sensors, expected=expected)
 
 
 def _reject(scene: str, error: EarthenwareError) -> Reject:

@@ -15,9 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from earthenware import storage
-from earthenware.datacube._grid import Grid
+from earthenware.datacube._gcps import gcp_warp, gcp_window
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading, open_raster, read_pixels
 
@@ -25,6 +26,8 @@ Accept = Callable[[NDArray[Any]], NDArray[np.bool_]]
 
 _ALIGNED = 1e-3
 """Pixels by which two grids may be apart and still count as one: a centimetre at 10 m, far below any geolocation."""
+_AVERAGED = 4
+"""Source pixels per pixel of the grid, along an edge, up to which all of them are read."""
 _MARGIN = 3
 """Source pixels read around a window, so that what is interpolated does not depend on where the window ends."""
 
@@ -38,7 +41,7 @@ def _crs(text: str) -> Any:
 
 def read_band(
     links: Sequence[str],
-    grid: Grid,
+    grid: GeoBox,
     *,
     resampling: Literal["nearest", "bilinear"],
     accept: Accept,
@@ -47,8 +50,8 @@ def read_band(
     """Read a band from one or several files onto a grid.
 
     Where grids coincide pixels are copied, never interpolated. Elsewhere they are warped (GDAL places them to 0.02
-    source pixels); a pixel is valid where the source pixel that it falls into is valid, and an invalid one gives
-    nothing to its neighbours.
+    source pixels), files that have ground control points instead of a transform by these; a pixel is valid where the
+    source pixel that it falls into is valid, and an invalid one gives nothing to its neighbours.
 
     Args:
         links: Readable links; where files overlap, the first that has a valid pixel counts.
@@ -81,15 +84,26 @@ def read_band(
     return result, True
 
 
-def _read_one(link: str, grid: Grid, resampling: str, accept: Accept, reading: Reading) -> NDArray[np.float32] | None:
+def _read_one(link: str, grid: GeoBox, resampling: str, accept: Accept, reading: Reading) -> NDArray[np.float32] | None:
     with open_raster(link, reading) as file:
+        if file.crs is None and file.gcps[0] and file.gcps[1] is not None:
+            return _read_by_gcps(file, grid, resampling, accept)
         if file.crs is None:
             raise EarthenwareError("NO_CRS", f"'{storage.redact(link)}' has no coordinate reference system.")
         return _read_open(file, grid, resampling, accept)
 
 
-def _read_open(file: Any, grid: Grid, resampling: str, accept: Accept) -> NDArray[np.float32] | None:
-    target = _crs(grid.crs)
+def _read_by_gcps(file: Any, grid: GeoBox, resampling: str, accept: Accept) -> NDArray[np.float32] | None:
+    window = gcp_window(file, grid)
+    if window is None:
+        return None
+    values = _masked(read_pixels(file, window), file.nodata, accept)
+    warped = _warp(values, gcp_warp(file, window), grid, resampling)
+    return None if np.isnan(warped).all() else warped  # the window is a rectangle around a slanted outline
+
+
+def _read_open(file: Any, grid: GeoBox, resampling: str, accept: Accept) -> NDArray[np.float32] | None:
+    target = _crs(str(grid.crs))
     same = file.crs == target or (file.crs.to_epsg() is not None and file.crs.to_epsg() == target.to_epsg())
     source: Affine = file.transform
     if same and _aligned(source, file.width, grid):
@@ -103,7 +117,8 @@ def _read_open(file: Any, grid: Grid, resampling: str, accept: Accept) -> NDArra
     raw = read_pixels(file, window, (height, width))
     values = _masked(raw, file.nodata, accept)
     placed = _moved(source, left, top, (right - left) / width, (bottom - top) / height)
-    return _warp(values, placed, target if same else file.crs, grid, target, resampling)
+    source_crs = target if same else file.crs
+    return _warp(values, {"src_transform": placed, "src_crs": source_crs}, grid, resampling)
 
 
 def _moved(source: Affine, left: int, top: int, across: float, down: float) -> Affine:
@@ -112,19 +127,19 @@ def _moved(source: Affine, left: int, top: int, across: float, down: float) -> A
     return Affine(a * across, b * down, a * left + b * top + c, d * across, e * down, d * left + e * top + f)
 
 
-def _aligned(source: Affine, width: int, grid: Grid) -> bool:
-    a, b, c, d, e, f = grid.transform
+def _aligned(source: Affine, width: int, grid: GeoBox) -> bool:
+    a, b, c, d, e, f = grid.affine[:6]
     if source.b or source.d or b or d:
         return False
     longest = max(width, grid.width, grid.height)
     if abs(source.a / a - 1) * longest > _ALIGNED or abs(source.e / e - 1) * longest > _ALIGNED:
         return False
     across, down = (c - source.c) / a, (f - source.f) / e
-    return abs(across - round(across)) < _ALIGNED and abs(down - round(down)) < _ALIGNED
+    return bool(abs(across - round(across)) < _ALIGNED and abs(down - round(down)) < _ALIGNED)
 
 
-def _paste(file: Any, grid: Grid, accept: Accept) -> NDArray[np.float32] | None:
-    a, _, c, _, e, f = grid.transform
+def _paste(file: Any, grid: GeoBox, accept: Accept) -> NDArray[np.float32] | None:
+    a, _, c, _, e, f = grid.affine[:6]
     left, top = round((c - file.transform.c) / a), round((f - file.transform.f) / e)
     rows = (max(0, top), min(file.height, top + grid.height))
     columns = (max(0, left), min(file.width, left + grid.width))
@@ -147,11 +162,13 @@ def _masked(raw: NDArray[Any], nodata: float | None, accept: Accept) -> NDArray[
     return values
 
 
-def _source_window(file: Any, grid: Grid, same: bool) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def _source_window(file: Any, grid: GeoBox, same: bool) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Return the rows and columns of the file that cover the grid, with a margin; None where it covers nothing."""
     from rasterio.warp import transform_bounds
 
-    bounds = grid.bounds if same else transform_bounds(_crs(grid.crs), file.crs, *grid.bounds, densify_pts=21)
+    bounds = grid.boundingbox.bbox
+    if not same:
+        bounds = transform_bounds(_crs(str(grid.crs)), file.crs, *bounds, densify_pts=21)
     to = ~file.transform  # written out, as the operator for it differs between versions of affine
     corners = [(x, y) for x in bounds[::2] for y in bounds[1::2]]
     columns = [to.a * x + to.b * y + to.c for x, y in corners]
@@ -165,16 +182,16 @@ def _source_window(file: Any, grid: Grid, same: bool) -> tuple[tuple[int, int], 
     return (top, bottom), (left, right)
 
 
-def _decimation(file: Any, grid: Grid, same: bool) -> int:
-    """Return how many source pixels may be skipped when the grid is much coarser than the file (it has overviews)."""
-    if not same:
-        return 1
-    return max(1, int(grid.transform[0] / abs(file.transform.a)))
+def _decimation(file: Any, grid: GeoBox, same: bool) -> int:
+    """Return how many source pixels may be skipped when the grid is much coarser than the file (it has overviews).
+
+    The pixels of a grid that is only somewhat coarser are means of the file's, which the warper makes of all of them.
+    """
+    step = int(grid.affine.a / abs(file.transform.a))
+    return step if same and step > _AVERAGED else 1
 
 
-def _warp(
-    values: NDArray[np.float32], transform: Affine, crs: Any, grid: Grid, target: Any, resampling: str
-) -> NDArray[np.float32]:
+def _warp(values: NDArray[np.float32], placed: dict[str, Any], grid: GeoBox, resampling: str) -> NDArray[np.float32]:
     from rasterio.enums import Resampling
     from rasterio.warp import reproject
 
@@ -183,14 +200,13 @@ def _warp(
         reproject(
             source,
             result,
-            src_transform=transform,
-            src_crs=crs,
             src_nodata=nodata,
             dst_transform=grid.affine,
-            dst_crs=target,
+            dst_crs=_crs(str(grid.crs)),
             dst_nodata=nodata,
             resampling=how,
             num_threads=1,
+            **placed,
         )
         return result
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from earthenware.sensors import DEM, LAND_COVER, S1, S2
+from earthenware.sensors import SENSORS
 from earthenware.steps import CommaList, Spec, marks
 
-_RUNTIME: dict[str, Any] = {"runtime": True}
+_RUNTIME: Final = marks(runtime=True)
 
 
 class BuildSpec(Spec):
     """How scenes become chips."""
 
     sensors: CommaList = Field(
-        default=(S2.id, S1.id, DEM.id, LAND_COVER.id),
-        description="Sensors to store (ids); land-cover is left out where the scenes have none",
+        default=(),
+        description="Sensors to store (ids), the one that gives the scenes their grid among them; empty stores all "
+        "that the scenes have",
     )
     chip_size: int = Field(
         default=64, ge=8, le=2048, description="Edge of a chip (pixels)", json_schema_extra=marks(form=True)
     )
-    gsd: float = Field(default=10.0, gt=0, description="Ground sampling distance of the scenes' grids (metres)")
     edges: Literal["drop", "shift"] = Field(
         default="drop",
         description="What to do with the remainder at a scene's right and lower edge: drop it, or shift the last row "
@@ -32,7 +32,10 @@ class BuildSpec(Spec):
         default=0.5, ge=0, le=1, description="Largest share of a chip's measured pixels under cloud or shadow (0 to 1)"
     )
     max_nodata: float = Field(
-        default=0.5, ge=0, le=1, description="Largest share of a chip's pixels without Sentinel-2 data (0 to 1)"
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Largest share of a chip's pixels that the base sensor did not measure (0 to 1)",
     )
     reject_limit: float = Field(
         default=0.2, ge=0, le=1, description="Largest share of scenes that may be left out as bad (0 to 1)"
@@ -65,8 +68,11 @@ class BuildSpec(Spec):
         index, count = self.shard_of
         if index >= count:
             raise ValueError(f"shard {self.shard}: the index must be below the count")
-        if S2.id not in self.sensors:
-            raise ValueError(f"sensors: {S2.id} is needed, as its scenes give time, grid and clouds")
+        unknown = [name for name in self.sensors if name not in SENSORS]
+        if unknown:
+            raise ValueError(f"sensors: there is no sensor {unknown[0]!r}; sensors are {', '.join(SENSORS)}")
+        if self.sensors and sum(SENSORS[name].role == "base" for name in self.sensors) != 1:
+            raise ValueError("sensors: exactly one base sensor is needed, as its scenes give time, grid and clouds")
         return self
 
     @property

@@ -72,18 +72,8 @@ def geo_metadata(bounds: tuple[float, float, float, float] | None, emb: Mapping[
         bounds: West, south, east and north of all rows in degrees; None for a product without rows.
         emb: The description of the vectors.
     """
-    geometry: dict[str, Any] = {
-        "encoding": "WKB",
-        "geometry_types": ["Polygon"],
-        # No "crs": the default is OGC:CRS84, longitude before latitude, which is what the footprints are in.
-        "edges": "planar",
-        "covering": {"bbox": {edge: ["bbox", edge] for edge in ("xmin", "ymin", "xmax", "ymax")}},
-    }
-    if bounds is not None:
-        geometry["bbox"] = list(bounds)
-    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
-    encoded = {"geo": geo, "emb": dict(emb)}
-    return {key.encode(): json.dumps(value, sort_keys=True).encode() for key, value in encoded.items()}
+    geo = storage.geo_metadata(bounds=bounds, covering=True)
+    return {**geo, b"emb": json.dumps(dict(emb), sort_keys=True).encode()}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from earthenware.storage._access import Access, access, own_access
 from earthenware.storage._buckets import ensure_bucket
 from earthenware.storage._explain import ConflictError, full_disk_explained
+from earthenware.storage._geoparquet import geo_metadata
 from earthenware.storage._names import is_local, is_web, join, local_path, name, normalise, parent, redact, redact_text
 from earthenware.storage._read import (
     download_file,
@@ -50,6 +51,7 @@ __all__ = [
     "ensure_bucket",
     "exists",
     "full_disk_explained",
+    "geo_metadata",
     "is_empty",
     "is_local",
     "is_web",
