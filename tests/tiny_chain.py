@@ -43,7 +43,7 @@ def run_chain(folder: Path, *, sensors: Sequence[str] | None = None, pictures: i
     model = train_tiny(chips, str(folder / "train"), sensors=sensors or SENSORS[:3]).output
     evaluation = evaluate(EvaluateSpec(resamples=200, pictures=pictures), chips, model, str(folder / "evaluate"))
     embeddings = embed(EmbedSpec(), chips, model, str(folder / "embed"))
-    page = report(ReportSpec(places=3), chips, model, evaluation.output, embeddings.output, str(folder / "report"))
+    page = report(ReportSpec(sites=3), chips, model, evaluation.output, embeddings.output, str(folder / "report"))
     return Chain(folder, chips, model, evaluation, embeddings, page)
 
 

@@ -22,13 +22,13 @@ def brute_force(product: EmbeddingProduct, row: int, allowed: np.ndarray) -> lis
     return [(product.column("id")[i], distances[i]) for i in order]
 
 
-@pytest.mark.parametrize("other_places", [False, True])
-def test_search_is_exact(product, other_places):
+@pytest.mark.parametrize("other_sites", [False, True])
+def test_search_is_exact(product, other_sites):
     opened = EmbeddingProduct.open(product.output)
     sites = opened.column("site")
     for row in range(0, len(opened), 5):
-        found = search(opened, chip_id=opened.column("id")[row], k=7, other_places=other_places)
-        allowed = sites != sites[row] if other_places else np.ones(len(opened), bool)
+        found = search(opened, chip_id=opened.column("id")[row], k=7, other_sites=other_sites)
+        allowed = sites != sites[row] if other_sites else np.ones(len(opened), bool)
         expected = brute_force(opened, row, allowed)[:7]
         assert [match.id for match in found] == [name for name, _ in expected]
         assert [match.distance for match in found] == pytest.approx([distance for _, distance in expected], abs=1e-12)
@@ -41,7 +41,7 @@ def test_search_finds_chips_of_the_same_kind(product):
     opened = EmbeddingProduct.open(product.output)
     hits = 0
     for row in range(len(opened)):
-        best = search(opened, chip_id=opened.column("id")[row], k=1, other_places=True).neighbours[0]
+        best = search(opened, chip_id=opened.column("id")[row], k=1, other_sites=True).neighbours[0]
         hits += covers[row] == covers[opened.column("id").tolist().index(best.id)]
     assert hits / len(opened) > 0.6  # by chance a third
 
@@ -73,7 +73,7 @@ def test_fewer_neighbours_where_there_are_no_more(product):
     name = opened.column("id")[0]
     assert len(search(opened, chip_id=name, k=1000).neighbours) == len(opened) - 1
     others = int((opened.column("site") != opened.column("site")[0]).sum())
-    assert len(search(opened, chip_id=name, k=1000, other_places=True).neighbours) == others
+    assert len(search(opened, chip_id=name, k=1000, other_sites=True).neighbours) == others
 
 
 def fails(code: str, *words: str, **query) -> None:

@@ -61,7 +61,7 @@ def test_the_manifest_of_the_model_is_read_once(chain, tmp_path, monkeypatch):
     assert read.count(f"{chain.model}/manifest.json") == 1
 
 
-def test_probes_compare_three_sets_of_features_on_other_places(chain):
+def test_probes_compare_three_sets_of_features_on_other_sites(chain):
     probes = metrics_of(chain.evaluation)["probes"]
     assert probes["available"]
     assert {(row["probe"], row["features"]) for row in probes["results"]} == {

@@ -101,7 +101,7 @@ def test_summary_is_one_table_for_page_terminal_and_markdown(html, chain):
 
 
 def test_titles_and_names_are_escaped(chain, tmp_path):
-    spec = ReportSpec(title='<script>"&', places=0, map_places=0, queries=0)
+    spec = ReportSpec(title='<script>"&', sites=0, map_sites=0, queries=0)
     made = report(spec, chain.chips, chain.model, chain.evaluation.output, chain.embeddings.output, str(tmp_path / "r"))
     text = (Path(made.output) / "report.html").read_text()
     assert "<script>" not in text
@@ -145,7 +145,7 @@ def test_a_store_of_another_base_gets_a_page(tmp_path, optical, shown, missing):
 
 
 def test_report_is_the_same_every_time(chain, tmp_path):
-    spec = ReportSpec(places=3)
+    spec = ReportSpec(sites=3)
     made = report(spec, chain.chips, chain.model, chain.evaluation.output, chain.embeddings.output, str(tmp_path / "r"))
     assert (Path(made.output) / "report.html").read_text() == (Path(chain.report.output) / "report.html").read_text()
 
@@ -155,7 +155,7 @@ def test_a_large_page_shrinks(chain, tmp_path, monkeypatch):
 
     monkeypatch.setattr(_report, "LARGEST", 20_000)
     made = report(
-        ReportSpec(places=3),
+        ReportSpec(sites=3),
         chain.chips,
         chain.model,
         chain.evaluation.output,

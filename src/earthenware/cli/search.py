@@ -32,14 +32,14 @@ def find_product(uri: str) -> str:
 @click.option("--chip-id", help="Look for chips like this one.")
 @click.option("--lonlat", nargs=2, type=float, metavar="LON LAT", help="Look for chips like the one here (degrees).")
 @click.option("--count", "-k", default=5, show_default=True, type=click.IntRange(1, 10_000), help="How many to return.")
-@click.option("--other-places", is_flag=True, help="Leave out chips of the same place.")
+@click.option("--other-sites", is_flag=True, help="Leave out chips of the same site.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def search(
     product: str,
     chip_id: str | None,
     lonlat: tuple[float, float] | None,
     count: int,
-    other_places: bool,
+    other_sites: bool,
     as_json: bool,
 ) -> None:
     """Find the chips of PRODUCT that are most like a chip or a place, by exact search.
@@ -49,7 +49,7 @@ def search(
     \b
     Examples:
       earthenware search work --lonlat -48.1 -25.3
-      earthenware search work --chip-id S2_T22JBS_20210723-000-001 -k 10 --other-places
+      earthenware search work --chip-id S2_T22JBS_20210723-000-001 -k 10 --other-sites
     """  # noqa: D301 - click wants the backspace character itself
     if (chip_id is None) == (lonlat is None):
         raise EarthenwareError("BAD_OPTION", "Give either --chip-id or --lonlat.")
@@ -57,7 +57,7 @@ def search(
 
     from earthenware.embeddings import search as run
 
-    found = run(find_product(product), chip_id=chip_id, lonlat=lonlat, k=count, other_places=other_places)
+    found = run(find_product(product), chip_id=chip_id, lonlat=lonlat, k=count, other_sites=other_sites)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
         return

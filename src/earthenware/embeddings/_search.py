@@ -31,7 +31,7 @@ class Match:
         lon: Longitude of its centre in degrees.
         lat: Latitude of its centre in degrees.
         datetime: When it was acquired (UTC).
-        site: Its place.
+        site: Its site.
         split: Its split.
         scene_id: The scene it was cut from.
         valid_fraction: Fraction of its pixels that the model saw.
@@ -91,7 +91,7 @@ def search(
     chip_id: str | None = None,
     lonlat: tuple[float, float] | None = None,
     k: int = 5,
-    other_places: bool = False,
+    other_sites: bool = False,
 ) -> SearchResult:
     """Find the k chips that look most like a given one to the model.
 
@@ -100,7 +100,7 @@ def search(
         chip_id: Id of the chip to start from.
         lonlat: Or a longitude and a latitude in degrees: the chip there is taken, the newest of several.
         k: Number of neighbours; fewer are returned where the product has no more.
-        other_places: Leave out chips of the query's own place, which look alike for a dull reason.
+        other_sites: Leave out chips of the query's own site, which look alike for a dull reason.
 
     Returns:
         The query chip and its neighbours under the cosine distance, exact; equal distances in the product's order.
@@ -123,7 +123,7 @@ def search(
         row, distance_km = _row_at(opened, lonlat)
     excluded = np.zeros((1, len(opened)), bool)
     excluded[0, row] = True
-    if other_places:
+    if other_sites:
         sites = opened.column("site")
         excluded[0] |= sites == sites[row]
     wanted = min(k, len(opened))

@@ -13,7 +13,7 @@ class EvaluateSpec(Spec):
     """How to measure a pretrained model."""
 
     reconstruction_chips: int = Field(
-        default=128, ge=1, description="Chips of held-out places whose hidden patches are reconstructed, at most."
+        default=128, ge=1, description="Chips of held-out sites whose hidden patches are reconstructed, at most."
     )
     probe_chips: int = Field(default=1000, ge=2, description="Chips per split for the land-cover probes, at most.")
     land_cover_fraction: float = Field(

@@ -77,7 +77,7 @@ _ALL: Final = (
         "evaluate",
         "earthenware.evaluation:evaluate",
         "earthenware.evaluation:EvaluateSpec",
-        "Measure reconstruction and land-cover probes on places that training did not see.",
+        "Measure reconstruction and land-cover probes on sites that training did not see.",
         kind="accelerator",
         inputs=(_CHIPS, _MODEL),
         outputs=(_EVALUATION, _METRICS, _PAGE),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from earthenware.metrics._neighbours import unit_vectors
 
 LEAST_RANK = 3.0
-"""Fewer effective directions than this cannot hold what differs between places."""
+"""Fewer effective directions than this cannot hold what differs between sites."""
 HIGHEST_COSINE = 0.995
 """Above this mean cosine all vectors are one vector and some noise."""
 HIGHEST_DUPLICATES = 0.02

@@ -1,4 +1,4 @@
-"""Classification scores as functions of a confusion matrix, so that a bootstrap can weight places cheaply."""
+"""Classification scores as functions of a confusion matrix, so that a bootstrap can weight sites cheaply."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def confusion_matrix(truth: NDArray[Any], predicted: NDArray[Any], classes: NDAr
     if truth.shape != predicted.shape:
         raise ValueError(f"truth has shape {truth.shape}, predicted {predicted.shape}")
     rows, columns = np.searchsorted(classes, truth), np.searchsorted(classes, predicted)
-    for places, labels in ((rows, truth), (columns, predicted)):
-        if not np.array_equal(classes[np.minimum(places, len(classes) - 1)], labels):
+    for positions, labels in ((rows, truth), (columns, predicted)):
+        if not np.array_equal(classes[np.minimum(positions, len(classes) - 1)], labels):
             raise ValueError("a label is not among the classes")
     counts = np.bincount(rows * len(classes) + columns, minlength=len(classes) ** 2)
     return counts.reshape(len(classes), len(classes)).astype(np.float64)

@@ -61,7 +61,7 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
     store = ChipStore.open(inputs["chips"])
     lineage = Lineage.of(inputs.values())
     attempt.log("drawing the datacubes")
-    cubes = [(cube, cube_views(store, cube)) for cube in choose_cubes(store, spec.places, spec.seed)]
+    cubes = [(cube, cube_views(store, cube)) for cube in choose_cubes(store, spec.sites, spec.seed)]
     rows = summary_rows(store, lineage, found)
     timed = [*rows, ("time per step", seconds_text(lineage))]
     values = {
@@ -74,7 +74,7 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
         "panels": _panels(inputs["evaluation"], found),
         "product": product,
         "overview": overview_map(product),
-        "maps": site_maps(product, spec.map_places),
+        "maps": site_maps(product, spec.map_sites),
         "lookalikes": lookalikes(store, product, spec.queries, spec.seed),
         **_provenance(lineage),
     }
@@ -84,7 +84,7 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
         if len(page) < LARGEST:
             break
     else:
-        attempt.warn("LARGE_REPORT", f"the report has {len(page):,} bytes; show fewer places or map_places")
+        attempt.warn("LARGE_REPORT", f"the report has {len(page):,} bytes; show fewer sites or map_sites")
     attempt.put("report.html", page)
     attempt.put("summary.md", markdown(spec.title, timed).encode())
     seconds = {name: round(record.seconds, 3) for name, record in lineage.steps.items()}

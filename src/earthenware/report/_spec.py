@@ -11,7 +11,7 @@ class ReportSpec(Spec):
     """What the report shows."""
 
     title: str = Field(default="Pretraining report", min_length=1, description="Title of the page.")
-    places: int = Field(default=4, ge=0, le=12, description="Datacubes to show.")
-    map_places: int = Field(default=24, ge=0, le=60, description="Places whose embeddings are mapped, at most.")
+    sites: int = Field(default=4, ge=0, le=12, description="Datacubes to show.")
+    map_sites: int = Field(default=24, ge=0, le=60, description="Sites whose embeddings are mapped, at most.")
     queries: int = Field(default=2, ge=0, le=6, description="Chips whose nearest neighbours are shown.")
-    seed: int = Field(default=0, ge=0, description="Seed of the choice of places and chips.")
+    seed: int = Field(default=0, ge=0, description="Seed of the choice of sites and chips.")
