@@ -14,7 +14,14 @@ from earthenware.chips import ChipStore, Mask, column, write_chips
 from earthenware.inference import Package, PackageInfo, load_package, model_input, save_package
 from earthenware.models import ModelInput
 from earthenware.models.mae import FAMILY, MaskedAutoencoder
-from earthenware.sensors import DEM, LAND_COVER, S1, S2
+from earthenware.sensors import SENSORS
+
+DEM, LAND_COVER, S1, S2 = (
+    SENSORS["cop-dem-glo-30"],
+    SENSORS["land-cover"],
+    SENSORS["sentinel-1-rtc"],
+    SENSORS["sentinel-2-l2a"],
+)
 
 SIZE = 16
 CUBE = (S2.id, S1.id, DEM.id)

@@ -11,9 +11,11 @@ import torch
 from earthenware.chips import ChipStore, Mask
 from earthenware.errors import EarthenwareError
 from earthenware.inference import BandStatistics, PackageInfo, chips_to_batch, iterate_batches
-from earthenware.sensors import S1, S2, SENSORS
+from earthenware.sensors import SENSORS
 
 from ._stores import CUBE, make_store
+
+S1, S2 = SENSORS["sentinel-1-rtc"], SENSORS["sentinel-2-l2a"]
 
 
 def test_bands_stand_in_the_order_of_the_cube(store: ChipStore) -> None:

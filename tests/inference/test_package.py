@@ -14,9 +14,11 @@ from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import Package, PackageInfo, embed_chips, load_package, save_package
-from earthenware.sensors import S2
+from earthenware.sensors import SENSORS
 
 from ._stores import make_package, small_model
+
+S2 = SENSORS["sentinel-2-l2a"]
 
 
 def test_a_package_comes_back_as_it_went(tmp_path: Path, store: ChipStore) -> None:

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from earthenware.errors import EarthenwareError
-from earthenware.sensors import S2, asset_for, has_asset, href_signer, profile_for, sensor_of
+from earthenware.sensors import asset_for, has_asset, href_signer, profile_for, sensor, sensor_of
+
+S2 = sensor("sentinel-2-l2a")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def items(realdata):
 
 
 @pytest.mark.parametrize(
-    ("name", "profile", "sensor"),
+    ("name", "profile", "sensor_id"),
     [
         ("planetary-computer", "planetary-computer", "sentinel-2-l2a"),
         ("earth-search-v1", "earth-search-v1", "sentinel-2-l2a"),
@@ -53,9 +55,9 @@ def items(realdata):
         ("grd", "generic", "sentinel-1-grd"),
     ],
 )
-def test_items_are_recognised(items, name, profile, sensor):
+def test_items_are_recognised(items, name, profile, sensor_id):
     assert profile_for(items[name]).name == profile
-    assert sensor_of(items[name]) == sensor
+    assert sensor_of(items[name]) == sensor_id
 
 
 @pytest.mark.parametrize(

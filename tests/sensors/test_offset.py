@@ -8,9 +8,16 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earthenware.sensors import EVIDENCE_BANDS, S2, decide_offset, declared_offset, offset_declaration, offset_evidence
+from earthenware.sensors import declared_offset, sensor
 
 # Reflectance * 10000 of natural surfaces: typical values per band, in the order B02 B03 B04 B11 B12.
+OFFSETS = sensor("sentinel-2-l2a").offsets
+
+
+def decide(declared, numbers, valid=None):
+    return OFFSETS.decide(declared, numbers, valid)
+
+
 SURFACES = {
     "clear water": (250, 200, 120, 30, 20),
     "forest": (220, 420, 260, 1500, 650),
@@ -25,7 +32,7 @@ def scene(kinds, offset, seed=0, noise=0.12, haze=0):
     rng = np.random.default_rng(seed)
     parts = {**SURFACES, **BRIGHT}
     numbers = {}
-    for index, band in enumerate(EVIDENCE_BANDS):
+    for index, band in enumerate(OFFSETS.bands):
         clean = np.concatenate([np.full(2000, parts[kind][index], dtype=float) for kind in kinds])
         error = haze if band in {"B02", "B03"} else 0
         value = clean * rng.lognormal(0, noise, clean.size) + rng.normal(0, 15, clean.size) - error + offset
@@ -35,7 +42,7 @@ def scene(kinds, offset, seed=0, noise=0.12, haze=0):
 
 @pytest.mark.parametrize("kind", SURFACES)
 def test_every_dark_surface_alone_contradicts_an_offset_that_is_not_there(kind):
-    decision = decide_offset(1000, offset_evidence(scene([kind], 0)))
+    decision = decide(1000, scene([kind], 0))
     assert decision.contradicted
     assert decision.applied == 0
     assert decision.declared == 1000
@@ -48,7 +55,7 @@ def test_every_dark_surface_alone_contradicts_an_offset_that_is_not_there(kind):
     seed=st.integers(0, 1000),
 )
 def test_a_true_offset_is_never_contradicted_even_where_blue_is_over_corrected(kinds, haze, seed):
-    decision = decide_offset(1000, offset_evidence(scene(kinds, 1000, seed, haze=haze)))
+    decision = decide(1000, scene(kinds, 1000, seed, haze=haze))
     assert not decision.contradicted
     assert decision.applied == 1000
 
@@ -56,45 +63,45 @@ def test_a_true_offset_is_never_contradicted_even_where_blue_is_over_corrected(k
 @pytest.mark.parametrize("kind", BRIGHT)
 def test_without_dark_pixels_the_declaration_stands(kind):
     for offset in (0, 1000):
-        decision = decide_offset(1000, offset_evidence(scene([kind], offset)))
+        decision = decide(1000, scene([kind], offset))
         assert decision.applied == 1000
         assert not decision.contradicted
 
 
 @pytest.mark.parametrize("kinds", [("clear water", "forest"), ("forest", "savanna", "clear water")])
 def test_an_undeclared_offset_is_suspected_and_not_removed(kinds):
-    decision = decide_offset(0, offset_evidence(scene(kinds, 1000)))
+    decision = decide(0, scene(kinds, 1000))
     assert decision.suspected
     assert decision.applied == 0
-    assert not decide_offset(0, offset_evidence(scene(kinds, 0))).suspected
+    assert not decide(0, scene(kinds, 0)).suspected
 
 
 @pytest.mark.parametrize("kind", [*SURFACES, *BRIGHT])
 def test_no_surface_alone_is_suspected_when_it_has_no_offset(kind):
-    assert not decide_offset(0, offset_evidence(scene([kind], 0))).suspected
+    assert not decide(0, scene([kind], 0)).suspected
 
 
 def test_negative_numbers_clipped_to_nodata_do_not_hide_the_rest():
     numbers = scene(["clear water"], 0)
     numbers["B11"][:] = 0
     numbers["B12"][:] = 0
-    assert decide_offset(1000, offset_evidence(numbers)).contradicted
+    assert decide(1000, numbers).contradicted
 
 
 def test_pixels_outside_the_mask_and_tiny_samples_decide_nothing():
     numbers = scene(["forest", "bright desert"], 0)
     desert = np.arange(4000) >= 2000
-    assert not decide_offset(1000, offset_evidence(numbers, desert)).contradicted
+    assert not decide(1000, numbers, desert).contradicted
     few = np.arange(4000) < 100
-    decision = decide_offset(1000, offset_evidence(numbers, few))
+    decision = decide(1000, numbers, few)
     assert decision.applied == 1000
     assert "not checked" in decision.reason
-    assert decide_offset(1000, offset_evidence({})).applied == 1000
+    assert decide(1000, {}).applied == 1000
 
 
 def test_bands_on_two_grids_are_refused():
     with pytest.raises(ValueError, match="one grid"):
-        offset_evidence({"B02": np.ones((4, 4)), "B11": np.ones((2, 2))})
+        decide(0, {"B02": np.ones((4, 4)), "B11": np.ones((2, 2))})
 
 
 @pytest.mark.parametrize(
@@ -123,17 +130,12 @@ def test_bands_on_two_grids_are_refused():
     ],
 )
 def test_declared_offset(collection, properties, offset):
-    assert declared_offset({"id": "x", "collection": collection, "properties": properties}, S2.id) == offset
-
-
-def test_a_declaration_says_where_it_was_read():
-    item = {"collection": "sentinel-2-l2a", "properties": {"s2:processing_baseline": "05.09"}}
-    assert offset_declaration(item, "baseline").source == "processing baseline 05.09"
+    assert declared_offset({"id": "x", "collection": collection, "properties": properties}, "sentinel-2-l2a") == offset
 
 
 def read(folder):
     numbers = {}
-    for band in EVIDENCE_BANDS:
+    for band in OFFSETS.bands:
         with rasterio.open(folder / f"{band}.tif") as dataset:
             numbers[band] = dataset.read(1).astype(np.int32)
     return numbers
@@ -151,9 +153,9 @@ def test_real_tiles(realdata, tile, declared, applied, contradicted):
     catalog = realdata / "mini_catalog"
     features = json.loads((catalog / "items.json").read_text())["features"]
     item = next(feature for feature in features if feature["id"] == f"S2_{tile}")
-    assert declared_offset(item, S2.id) == declared
+    assert declared_offset(item, "sentinel-2-l2a") == declared
     numbers = read(catalog / "sentinel-2-l2a" / tile)
-    decision = decide_offset(declared, offset_evidence(numbers))
+    decision = decide(declared, numbers)
     assert (decision.applied, decision.contradicted) == (applied, contradicted)
 
 
@@ -172,14 +174,14 @@ def test_windows_of_real_tiles_and_of_a_real_desert_agree(realdata):
                     for band, array in numbers.items()
                 }
                 shifted = {band: array + 1000 for band, array in plain.items()}
-                assert not decide_offset(1000, offset_evidence(shifted)).contradicted
-                assert not decide_offset(0, offset_evidence(plain)).suspected
-                caught.append(decide_offset(1000, offset_evidence(plain)).contradicted)
+                assert not decide(1000, shifted).contradicted
+                assert not decide(0, plain).suspected
+                caught.append(decide(1000, plain).contradicted)
     assert np.mean(caught) >= 0.95
     folder = realdata / "rio_tiler_pds" / "sentinel-2-l2a_S2A_29RKH_20200219"
     desert = read(folder)
     for band in ("B11", "B12"):
         desert[band] = desert[band].repeat(2, axis=0).repeat(2, axis=1)
-    assert not decide_offset(0, offset_evidence(desert)).suspected
+    assert not decide(0, desert).suspected
     shifted = {band: array + 1000 for band, array in desert.items()}
-    assert not decide_offset(1000, offset_evidence(shifted)).contradicted
+    assert not decide(1000, shifted).contradicted

@@ -1,5 +1,7 @@
 """Bands, units and legends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,11 +46,11 @@ def test_negative_reflectance_is_kept():
 
 def test_encoding_refuses_a_scale_that_is_not_positive():
     with pytest.raises(ValueError, match="larger than 0"):
-        sensors.encode([1.0], 0.0)
+        replace(sensors.sensor("sentinel-2-l2a"), scale=0.0).encode([1.0])
 
 
 def test_power_without_measurement_has_no_decibels():
-    result = sensors.db_from_linear([0.0, -0.1, np.nan, np.inf, 1.0, 0.1])
+    result = sensors.sensor("sentinel-1-rtc").physical(np.array([0.0, -0.1, np.nan, np.inf, 1.0, 0.1]), {})
     assert np.isnan(result[:4]).all()
     np.testing.assert_allclose(result[4:], [0.0, -10.0], atol=1e-6)
 
@@ -75,7 +77,7 @@ def test_unknown_names_are_errors_that_list_the_known_ones():
     assert sensor_error.value.code == "UNKNOWN_SENSOR"
     assert "sentinel-2-l2a" in sensor_error.value.remedy
     with pytest.raises(EarthenwareError) as band_error:
-        sensors.S2.band("B99")
+        sensors.sensor("sentinel-2-l2a").band("B99")
     assert band_error.value.code == "UNKNOWN_BAND"
 
 
@@ -95,11 +97,13 @@ def test_unknown_names_are_errors_that_list_the_known_ones():
     ],
 )
 def test_land_cover_maps_share_one_legend(item, expected):
-    table = sensors.land_cover_lookup(item)
+    land_cover = sensors.sensor("land-cover")
+    table = land_cover.encode(land_cover.physical(np.arange(256, dtype=np.float32), item))
     assert {code: int(table[code]) for code in expected} == expected
-    assert set(np.unique(table)) <= {NODATA, *sensors.WORLD_COVER_CLASSES}
+    assert set(np.unique(table)) <= {NODATA, *land_cover.legend}
 
 
 def test_a_map_of_unknown_legend_is_refused():
-    with pytest.raises(ValueError, match="nlcd"):
-        sensors.land_cover_lookup({"collection": "nlcd"})
+    with pytest.raises(EarthenwareError, match="nlcd") as error:
+        sensors.sensor("land-cover").physical(np.zeros(1), {"collection": "nlcd"})
+    assert error.value.code == "BAD_SCENE"

@@ -20,6 +20,7 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.scenes._scene import Bounds, ChosenItem, Scene
 from earthenware.sensors import SENSORS
+from earthenware.steps import artifact
 
 SCENES_FILE: Final = "scenes.parquet"
 """Name of the table below a query's output."""
@@ -135,7 +136,7 @@ def open_scenes(uri: str) -> SceneTable:
     """
     where = storage.redact(uri)
     try:
-        table = storage.read_table(uri if uri.endswith(".parquet") else storage.join(uri, SCENES_FILE))
+        table = storage.read_table(uri if uri.endswith(".parquet") else artifact(uri, SCENES_FILE))
     except FileNotFoundError as error:
         message = f"'{where}' holds no table of scenes ({SCENES_FILE})."
         raise EarthenwareError("NO_SCENES", message, _REMEDY) from error

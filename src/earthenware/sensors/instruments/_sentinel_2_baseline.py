@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,41 +25,24 @@ _PRODUCTS: Final = ("s2:product_uri", "sentinel:product_id", "s2:granule_id", "s
 _BASELINE_IN_NAME: Final = re.compile(r"_N(\d{2})\.?(\d{2})(?:_|\.|$)")
 
 
-@dataclass(frozen=True)
-class OffsetDeclaration:
-    """The offset an item declares and where that was read.
+def declared_offset(item: Item, rule: OffsetRule) -> int:
+    """Return the digital numbers that an item says must be subtracted: 0 or 1000.
 
-    Attributes:
-        offset: Digital numbers to subtract: 0 or 1000.
-        source: The property and its value, as one phrase.
-    """
-
-    offset: int
-    source: str
-
-
-def offset_declaration(item: Item, rule: OffsetRule) -> OffsetDeclaration:
-    """Read an item's offset: the catalog's flag where it counts, else the processing baseline, else the date.
-
-    ``raster:bands`` is not read: Earth Search leaves ``offset: -0.1`` there after having subtracted it.
+    The catalog's flag says it where it counts, else the processing baseline, else the date. ``raster:bands`` is not
+    read: Earth Search leaves ``offset: -0.1`` there after having subtracted it.
 
     Args:
         item: STAC item of a Sentinel-2 Level-2A scene.
         rule: That of its collection; where the collection is unknown, ``flag``.
     """
     properties: Mapping[str, Any] = item.get("properties") or {}
-    if rule == "flag":
-        for name in _FLAGS:
-            if properties.get(name) is True:
-                return OffsetDeclaration(0, f"{name} is true")
+    if rule == "flag" and any(properties.get(name) is True for name in _FLAGS):
+        return 0
     found = processing_baseline(item)
     if found is not None:
-        return OffsetDeclaration(BOA_OFFSET if found >= _FIRST_BASELINE else 0, f"processing baseline {found:05.2f}")
+        return BOA_OFFSET if found >= _FIRST_BASELINE else 0
     acquired = _acquired(properties)
-    if acquired is None:
-        return OffsetDeclaration(0, "neither processing baseline nor date is given")
-    offset = BOA_OFFSET if acquired >= _FIRST_DAY else 0
-    return OffsetDeclaration(offset, f"no processing baseline is given and the date is {acquired:%Y-%m-%d}")
+    return BOA_OFFSET if acquired is not None and acquired >= _FIRST_DAY else 0
 
 
 def processing_baseline(item: Item) -> float | None:

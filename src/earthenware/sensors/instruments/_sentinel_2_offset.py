@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from earthenware.sensors._sensor import Item, OffsetDecision, OffsetRule
-from earthenware.sensors.instruments._sentinel_2_baseline import BOA_OFFSET, offset_declaration
+from earthenware.sensors.instruments._sentinel_2_baseline import BOA_OFFSET, declared_offset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,7 +158,7 @@ class BoaOffset:
 
     def declared(self, item: Item, rule: OffsetRule) -> int:
         """Return the digital numbers that an item says must be subtracted: 0 or 1000."""
-        return offset_declaration(item, rule).offset
+        return declared_offset(item, rule)
 
     def decide(
         self,
