@@ -151,12 +151,25 @@ def test_status_and_clean_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "nothing to remove" in run(capsys, "clean", str(tmp_path), "--yes")[1]
 
 
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "not JSON", '{"title": "onboarding"}', '{"step": "query", "fingerprint": "x"}']
+)
+def test_a_file_of_the_same_name_is_no_claim(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "wizard"
+    folder.mkdir()
+    (folder / "step.json").write_text(text)
+    (folder / "thesis.txt").write_text("mine")
+    assert "no step's output" in run(capsys, "status", str(tmp_path))[1]
+    assert "nothing to remove" in run(capsys, "clean", "--all", "--yes", str(tmp_path))[1]
+    assert (folder / "thesis.txt").read_text() == "mine"
+
+
 def test_clean_removes_only_what_a_step_claimed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = tmp_path / "notes.txt"
     mine.write_text("mine")
     output = tmp_path / "query" / "abc"
     output.mkdir(parents=True)
-    (output / "step.json").write_text('{"step": "query", "fingerprint": "x"}')
+    (output / "step.json").write_text('{"step": "query", "spec": {}, "fingerprint": "x"}')
     code, out, _ = run(capsys, "status", str(tmp_path))
     assert code == 0
     assert "unfinished" in out

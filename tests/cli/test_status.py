@@ -22,7 +22,7 @@ def web() -> Iterator[HTTPServer]:
 
 def claim(output: str, step: str, objects: int) -> None:
     """Make the prefix of an unfinished step with some objects in a part's folder."""
-    storage.write_json(storage.join(output, "step.json"), {"step": step, "fingerprint": "x"})
+    storage.write_json(storage.join(output, "step.json"), {"step": step, "spec": {}, "fingerprint": "x"})
     for number in range(objects):
         storage.write_bytes(storage.join(output, f"parts/{number:04}/pixels"), b"x")
 

@@ -16,11 +16,12 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps import (
     Attempt,
+    Holder,
     Result,
     Spec,
     artifact,
-    holder_is_alive,
     read_artifact,
+    read_holder,
     read_manifest,
     run_step,
 )
@@ -36,6 +37,12 @@ def _lease(output: str) -> dict[str, Any]:
     found = storage.read_json(storage.join(output, "lease.json"))
     assert isinstance(found, dict)
     return found
+
+
+def _holder_lives(output: str) -> bool | None:
+    holder = read_holder(output)
+    assert holder is not None
+    return holder.alive
 
 
 def _wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -76,7 +83,7 @@ def short_life(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_live_run_keeps_others_out_and_a_killed_one_does_not(output: str, start: Start) -> None:
     first = start(output, "pause=0.4", "guard=no")
     _wait_for(lambda: storage.exists(storage.join(output, "parts/part-0.json")))
-    assert holder_is_alive(_lease(output)) is True
+    assert _holder_lives(output) is True
     with pytest.raises(EarthenwareError) as caught:
         run(output)
     assert caught.value.code == "LEASED"
@@ -87,7 +94,7 @@ def test_a_live_run_keeps_others_out_and_a_killed_one_does_not(output: str, star
         run(output)
     first.kill()
     first.wait()
-    assert holder_is_alive(_lease(output)) is False
+    assert _holder_lives(output) is False
     began = time.monotonic()
     assert not run(output).reused
     assert time.monotonic() - began < 15, "a dead holder on this machine is taken over at once"
@@ -99,7 +106,7 @@ def test_a_killed_process_that_nobody_waited_for_is_dead(output: str, start: Sta
     first = start(output, "pause=0.4", "guard=no")
     _wait_for(lambda: storage.exists(storage.join(output, "lease.json")))
     first.kill()
-    _wait_for(lambda: holder_is_alive(_lease(output)) is False)  # a zombie until this process waits for it
+    _wait_for(lambda: _holder_lives(output) is False)  # a zombie until this process waits for it
 
 
 @LOCAL
@@ -107,15 +114,19 @@ def test_a_process_number_given_to_another_process_is_not_the_holder(output: str
     first = start(output, "pause=0.4", "guard=no")
     _wait_for(lambda: storage.exists(storage.join(output, "lease.json")))
     lease = _lease(output)
-    assert holder_is_alive(lease) is True
-    assert holder_is_alive({**lease, "process_started": "1"}) is False
-    assert holder_is_alive({**lease, "pid": os.getpid()}) is False, "this process holds no lease"
+    assert Holder.model_validate(lease).alive is True
+    assert Holder.model_validate({**lease, "process_started": "1"}).alive is False
+    assert Holder.model_validate({**lease, "pid": os.getpid()}).alive is False, "this process holds no lease"
     first.kill()
 
 
-@pytest.mark.parametrize("lease", [{}, {"pid": "x"}, {"owner": "a", "pid": 2**40, "machine": "m", "expires": "soon"}])
-def test_what_is_no_lease_has_no_living_holder(lease: dict[str, Any]) -> None:
-    assert holder_is_alive(lease) is False
+@LOCAL
+@pytest.mark.parametrize(
+    "lease", [{}, [], "text", {"pid": "x"}, {"owner": "a", "pid": 2**40, "machine": "m", "expires": "soon"}]
+)
+def test_what_is_no_lease_has_no_living_holder(output: str, lease: dict[str, Any]) -> None:
+    storage.write_json(storage.join(output, "lease.json"), lease)
+    assert read_holder(output) is None
 
 
 @LOCAL

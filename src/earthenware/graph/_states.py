@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.graph._steps import STEPS
-from earthenware.steps import Manifest, describe_seconds, holder_is_alive, read_manifest
+from earthenware.steps import (
+    Claim,
+    Manifest,
+    describe_seconds,
+    read_claim,
+    read_failure,
+    read_holder,
+    read_manifest,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ def find_steps(root: str) -> list[StepState]:
     if storage.is_local(uri) and not storage.local_path(uri).is_dir():
         raise EarthenwareError("NO_ROOT", f"There is no folder '{uri}'.", "Give the root of a run.")
     order = {name: number for number, name in enumerate(STEPS)}
-    found = [_state(output) for output in _claimed(uri, depth=2)]
+    found = [_state(output, claim.step) for output, claim in _claimed(uri, depth=2)]
     return sorted(found, key=lambda state: (order.get(state.step, len(order)), state.output))
 
 
@@ -44,37 +51,27 @@ def newest(root: str, step: str) -> str | None:
     return max(found, key=lambda state: state.manifest.finished if state.manifest else "").output if found else None
 
 
-def _claimed(prefix: str, depth: int) -> Iterator[str]:
+def _claimed(prefix: str, depth: int) -> Iterator[tuple[str, Claim]]:
     """Yield the prefixes that a step claimed: outputs lie at <root>/<step>/<fingerprint>, or the root is itself one.
 
     Folders are listed, never what an output holds: how long it takes depends on the number of steps, not of objects.
     """
-    if storage.exists(storage.join(prefix, "step.json")):
-        yield prefix
+    claim = read_claim(prefix)
+    if claim is not None:
+        yield prefix, claim
     elif depth:
         for name in storage.list_prefixes(prefix):
             yield from _claimed(storage.join(prefix, name), depth - 1)
 
 
-def _state(output: str) -> StepState:
-    claim = storage.read_json(storage.join(output, "step.json"))
-    step = str(claim.get("step"))
+def _state(output: str, step: str) -> StepState:
     with contextlib.suppress(EarthenwareError):
         manifest = read_manifest(output)
         counts = ", ".join(f"{value} {key}" for key, value in list(manifest.counts.items())[:3])
         return StepState(step, output, "done", f"{counts}; {describe_seconds(manifest.seconds['total'])}", manifest)
-    lease = _read(output, "lease.json")
-    if lease and holder_is_alive(lease) is not False:
-        return StepState(step, output, "running", f"process {lease.get('pid')} on {lease.get('host')}", None)
-    error = _read(output, "error.json")
-    if error:
-        return StepState(step, output, "failed", str(error.get("message")), None)
+    holder, failure = read_holder(output), read_failure(output)
+    if holder is not None and holder.alive is not False:
+        return StepState(step, output, "running", f"process {holder.pid} on {holder.host}", None)
+    if failure is not None:
+        return StepState(step, output, "failed", failure.message, None)
     return StepState(step, output, "unfinished", "killed or stopped; run it again to resume", None)
-
-
-def _read(output: str, name: str) -> dict[str, Any] | None:
-    try:
-        value = storage.read_json(storage.join(output, name))
-    except (FileNotFoundError, EarthenwareError):
-        return None
-    return value if isinstance(value, dict) else None

@@ -17,6 +17,7 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.launch._api import Cluster, RefusedError
 from earthenware.launch._pods import SUBMITTER
+from earthenware.steps import read_claim
 
 _STAMP: Final = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?")
 _LAST_TRIES: Final = 5
@@ -59,7 +60,7 @@ class LogCopy:
         A store that fails costs the copy, not the job.
         """
         with self._guard, contextlib.suppress(EarthenwareError, OSError):
-            if self._file.tell() and storage.exists(storage.join(self._output, "step.json")):
+            if self._file.tell() and read_claim(self._output) is not None:
                 storage.upload_file(Path(self._file.name), self._uri)
 
     def close(self) -> None:

@@ -18,7 +18,18 @@ from earthenware.launch._objects import Launch, job_name, passed_on, ray_job
 from earthenware.launch._owner import owner_and_run
 from earthenware.launch._settings import RayJobSettings
 from earthenware.processes import ending_on_sigterm
-from earthenware.steps import DryRun, EventLog, Manifest, Plan, StepReport, dry_run, is_dry_run, read_manifest
+from earthenware.steps import (
+    ERROR,
+    DryRun,
+    EventLog,
+    Manifest,
+    Plan,
+    StepReport,
+    dry_run,
+    is_dry_run,
+    read_failure,
+    read_manifest,
+)
 
 
 def run_as_ray_job(
@@ -128,8 +139,9 @@ def _failure(job: RayJob, status: dict[str, Any], copy: LogCopy, output: str, be
         return copy.error
     now = _error_file(output)
     if now and now != before:
-        with contextlib.suppress(EarthenwareError, OSError, TypeError):
-            return EarthenwareError(**storage.read_json(storage.join(output, "error.json")))
+        with contextlib.suppress(EarthenwareError):
+            if (failure := read_failure(output)) is not None:
+                return failure
     again = "Run the step again: it resumes."
     if state == "Gone":
         return EarthenwareError("RAY_JOB_GONE", f"The Ray job {job.name} was deleted while it was waited for.", again)
@@ -148,7 +160,7 @@ def _failure(job: RayJob, status: dict[str, Any], copy: LogCopy, output: str, be
 def _error_file(output: str) -> str:
     """Return the version of the output's ``error.json``; empty when there is none."""
     with contextlib.suppress(FileNotFoundError, EarthenwareError):
-        return storage.read_versioned(storage.join(output, "error.json"))[1]
+        return storage.read_versioned(storage.join(output, ERROR))[1]
     return ""
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from earthenware.errors import EarthenwareError
-from earthenware.steps._attempt import Attempt, Reject, Result
+from earthenware.steps._attempt import Attempt, Result
+from earthenware.steps._documents import ERROR, Claim, Holder, Reject, read_claim, read_failure, read_holder
 from earthenware.steps._events import EVENTS_VARIABLE, EventLog, describe_seconds, render_line
-from earthenware.steps._holder import holder_is_alive
 from earthenware.steps._lineage import lineage
 from earthenware.steps._manifest import ArtifactRecord, InputRecord, Manifest, read_manifest
 from earthenware.steps._plan import Plan
@@ -23,13 +23,16 @@ from earthenware.steps._spec import CommaList, Meaning, Spec, canonical_json, ma
 from earthenware.steps._yaml import load_yaml, override, parse_yaml
 
 __all__ = [
+    "ERROR",
     "EVENTS_VARIABLE",
     "ArtifactRecord",
     "Attempt",
+    "Claim",
     "CommaList",
     "DryRun",
     "EarthenwareError",
     "EventLog",
+    "Holder",
     "InputRecord",
     "Manifest",
     "Meaning",
@@ -43,7 +46,6 @@ __all__ = [
     "canonical_json",
     "describe_seconds",
     "dry_run",
-    "holder_is_alive",
     "is_dry_run",
     "lineage",
     "load_yaml",
@@ -53,6 +55,9 @@ __all__ = [
     "parse_spec",
     "parse_yaml",
     "read_artifact",
+    "read_claim",
+    "read_failure",
+    "read_holder",
     "read_manifest",
     "render_line",
     "report_failure",

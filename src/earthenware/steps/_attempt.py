@@ -7,29 +7,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.steps._documents import PARTS, RESERVED, Part, Reject, parse
 from earthenware.steps._events import EventLog
 from earthenware.steps._lease import Lease
 from earthenware.steps._manifest import ArtifactRecord, Manifest
-from earthenware.steps._results import RESULTS, result_path
+from earthenware.steps._results import result_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-PARTS: Final = "parts"
-RESERVED: Final = frozenset({"step.json", "lease.json", "error.json", "manifest.json", PARTS, RESULTS})
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A bad record that the step went on without."""
-
-    record: str
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class Attempt:
         self._inputs = inputs
         self._lease = lease
         self._events = events
-        self._parts: dict[str, dict[str, Any]] | None = None
+        self._parts: dict[str, Part] | None = None
 
     # ------------------------------------------------------------------------------------------------------- inputs
 
@@ -94,16 +83,16 @@ class Attempt:
 
     def committed(self) -> dict[str, dict[str, Any]]:
         """Return the payloads of all parts that count, by key: those of this attempt and of killed ones."""
-        return {key: record["payload"] for key, record in self._records().items()}
+        return {key: part.payload for key, part in self._records().items()}
 
-    def _records(self) -> dict[str, dict[str, Any]]:
+    def _records(self) -> dict[str, Part]:
         if self._parts is None:
             folder = storage.join(self.output, PARTS)
             self._parts = {}
             for path in storage.list_files(folder):
                 if "/" not in path and path.endswith(".json"):
-                    record = storage.read_json(storage.join(folder, path))
-                    self._parts[record["key"]] = record
+                    part = _read_part(storage.join(folder, path))
+                    self._parts[part.key] = part
         return self._parts
 
     def part_path(self, key: str) -> str:
@@ -127,20 +116,20 @@ class Attempt:
         """
         self.part_path(key)
         self._lease.check()
-        record = {
+        values = {
             "key": key,
             "attempt": self.name,
             "payload": dict(payload),
-            "rejects": [asdict(reject) for reject in rejects],
+            "rejects": [asdict(one) for one in rejects],
         }
         uri = self.uri(f"{PARTS}/{key}.json")
         # What was read back from JSON and what goes on from here must be the same values.
-        plain: dict[str, Any] = json.loads(json.dumps(record, allow_nan=False))
+        part = Part.model_validate_json(json.dumps(values, allow_nan=False))
         try:
-            storage.write_json(uri, plain, create_only=True)
+            storage.write_json(uri, part.model_dump(mode="json"), create_only=True)
         except FileExistsError:
-            plain = storage.read_json(uri)
-        self._records()[key] = plain
+            part = _read_part(uri)
+        self._records()[key] = part
 
     # ------------------------------------------------------------------------------------------------------ rejects
 
@@ -151,7 +140,7 @@ class Attempt:
 
     def all_rejects(self) -> list[Reject]:
         """Return the rejects of committed parts and of this attempt, in a stable order."""
-        from_parts = [Reject(**reject) for record in self._records().values() for reject in record["rejects"]]
+        from_parts = [reject for part in self._records().values() for reject in part.rejects]
         return sorted({*from_parts, *self.rejects}, key=lambda reject: (reject.record, reject.reason, reject.message))
 
     def check_rejects(self, total: int, limit: float) -> None:
@@ -227,3 +216,13 @@ class Attempt:
         storage.write_table(table, str(local), **options)
         self.put_file(name, local)
         local.unlink()
+
+
+def _read_part(uri: str) -> Part:
+    part = parse(Part, storage.read_bytes(uri))
+    if part is None:
+        message = f"'{storage.redact(uri)}' is not the record of a part."
+        raise EarthenwareError(
+            "OUTPUT_DAMAGED", message, "Remove the output with 'earthenware clean' and run it again."
+        )
+    return part

@@ -12,21 +12,20 @@ this process lives (default 90).
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._holder import HELD, holder_is_alive, machine, started
+from earthenware.processes import process_started, process_table
+from earthenware.steps._documents import HELD, LEASE, Holder, parse
 from earthenware.storage import ConflictError
 
-LEASE: Final = "lease.json"
 _SECONDS_VARIABLE: Final = "EARTHENWARE_LEASE_SECONDS"
 _TIME_TO_LIVE: Final = 90.0
 """Seconds until a lease that nobody renews runs out."""
@@ -125,17 +124,17 @@ class Lease:
 
     def _content(self) -> bytes:
         now = time.time()
-        content = {
-            "owner": self._owner,
-            "machine": machine(),
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "process_started": started(os.getpid()),
-            "lives": self._lives,
-            "renewed": now,
-            "expires": now + self._lives,
-        }
-        return json.dumps(content).encode()
+        holder = Holder(
+            owner=self._owner,
+            machine=process_table(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            process_started=process_started(os.getpid()),
+            lives=self._lives,
+            renewed=now,
+            expires=now + self._lives,
+        )
+        return holder.model_dump_json().encode()
 
     # ------------------------------------------------------------------------------------------------------ acquiring
 
@@ -144,18 +143,17 @@ class Lease:
             began = _now()
             with contextlib.suppress(FileExistsError):
                 storage.write_bytes(self._uri, self._content(), create_only=True)
-            held, version = self._look()
-            if held is None:
+            holder, version = self._look()
+            if not version:
                 time.sleep(0.02)  # released between the two calls
                 continue
-            if held.get("owner") == self._owner:  # also when the store's answer to the write was lost
+            if holder is not None and holder.owner == self._owner:  # also when the answer to the write was lost
                 self._version, self._renewed = version, began
                 return
-            alive = holder_is_alive(held)
-            if alive:
-                raise self._leased(held)
-            if alive is None:
-                self._watch(held, version)
+            if holder is not None and holder.alive:
+                raise self._leased(holder)
+            if holder is not None and holder.alive is None:
+                self._watch(holder, version)
             began = _now()
             try:
                 self._version = storage.replace(self._uri, self._content(), version)
@@ -164,28 +162,25 @@ class Lease:
             self._renewed = began
             return
 
-    def _look(self) -> tuple[dict[str, Any] | None, str]:
+    def _look(self) -> tuple[Holder | None, str]:
+        """Return who holds the lease and its version; no version where there is none, no holder where it is damaged."""
         try:
             data, version = storage.read_versioned(self._uri)
         except FileNotFoundError:
             return None, ""
-        try:
-            held = json.loads(data)
-        except ValueError:
-            held = {}
-        return held if isinstance(held, dict) else {}, version
+        return parse(Holder, data), version
 
-    def _watch(self, held: dict[str, Any], version: str) -> None:
+    def _watch(self, holder: Holder, version: str) -> None:
         """Wait until a holder on another machine has surely gone.
 
         Raises:
             EarthenwareError: ``LEASED``: it renewed, so it lives.
         """
-        lives = min(max(float(held.get("lives", _TIME_TO_LIVE)), 0.5), 3600.0)
+        lives = min(max(holder.lives, 0.5), 3600.0)
         began = _now()
         while True:
             watched = _now() - began
-            left = max(float(held["expires"]) - time.time(), 1.5 * lives / _RENEWALS - watched)
+            left = max(holder.expires - time.time(), 1.5 * lives / _RENEWALS - watched)
             left = min(left, lives - watched)
             if left <= 0:
                 return
@@ -194,12 +189,12 @@ class Lease:
             time.sleep(min(left, lives / 18))
             _, current = self._look()
             if current and current != version:
-                raise self._leased(held)
+                raise self._leased(holder)
             if not current:
                 return
 
-    def _leased(self, held: dict[str, Any]) -> EarthenwareError:
-        who = f"process {held.get('pid')} on {held.get('host')}"
+    def _leased(self, holder: Holder) -> EarthenwareError:
+        who = f"process {holder.pid} on {holder.host}"
         message = f"'{storage.redact(self._output)}' is leased by a live run ({who})."
         return EarthenwareError("LEASED", message, "Wait for that run to end, or give another output.")
 
@@ -227,10 +222,10 @@ class Lease:
     def _settle(self, began: float) -> bool:
         """Find out whose the lease is after a conflict, which is ours if only the store's answer was lost."""
         try:
-            held, version = self._look()
+            holder, version = self._look()
         except EarthenwareError:
             return False
-        if held is None or held.get("owner") != self._owner:
+        if holder is None or holder.owner != self._owner:
             self._lost = True
             return False
         self._version, self._renewed = version, began

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, invalid_fields
+from earthenware.steps._documents import MANIFEST
 
-MANIFEST: Final = "manifest.json"
 SCHEMA_VERSION: Final = 1
 
 

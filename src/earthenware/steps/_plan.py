@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._attempt import PARTS
-from earthenware.steps._holder import holder_is_alive
-from earthenware.steps._lease import LEASE
+from earthenware.steps._documents import PARTS, Claim, read_claim, read_holder
 from earthenware.steps._manifest import Manifest, read_manifest
 from earthenware.steps._results import is_whole
-
-CLAIM: Final = "step.json"
 
 
 @dataclass(frozen=True)
@@ -39,20 +35,20 @@ class Plan:
     code: str = ""
 
 
-def make_plan(step: str, output: str, asked: dict[str, Any], fingerprint: str, leased_by_us: bool = False) -> Plan:
-    """Look at the output and say what a run would do there."""
-    shown = storage.redact(output)
-    claim = _read_claim(output)
+def make_plan(output: str, asked: Claim, leased_by_us: bool = False) -> Plan:
+    """Look at the output and say what a run that asks for this would do there."""
+    step, shown = asked.step, storage.redact(output)
+    claim = read_claim(output)
     if claim is None:
         if storage.exists(output):
             return Plan(step, output, "occupied", f"'{shown}' is a file, not a step's output.", code="OUTPUT_OCCUPIED")
         if storage.is_empty(output):
             return Plan(step, output, "new", f"{step} would run into '{shown}'.")
-        claim = _read_claim(output)  # a contender may have claimed it between the two looks
-    if not isinstance(claim, dict) or not {"step", "spec", "fingerprint"} <= claim.keys():
+        claim = read_claim(output)  # a contender may have claimed it between the two looks
+    if claim is None:
         sentence = f"'{shown}' holds other files and is not a step's output."
         return Plan(step, output, "occupied", sentence, code="OUTPUT_OCCUPIED")
-    if claim["fingerprint"] != fingerprint:
+    if claim.fingerprint != asked.fingerprint:
         sentence = f"'{shown}' holds the output of another {_difference(asked, claim)}."
         return Plan(step, output, "occupied", sentence, code="OUTPUT_HOLDS_OTHER")
     try:
@@ -69,42 +65,30 @@ def make_plan(step: str, output: str, asked: dict[str, Any], fingerprint: str, l
         remedy = "Remove the output with 'earthenware clean' and run the step again."
         raise EarthenwareError("OUTPUT_DAMAGED", message, remedy)
     if not leased_by_us:
-        with contextlib.suppress(FileNotFoundError, EarthenwareError):
-            held = storage.read_json(storage.join(output, LEASE))
-            if isinstance(held, dict) and holder_is_alive(held):
-                sentence = f"{step} is being run into '{shown}' by process {held.get('pid')} on {held.get('host')}."
+        with contextlib.suppress(EarthenwareError):
+            holder = read_holder(output)
+            if holder is not None and holder.alive:
+                sentence = f"{step} is being run into '{shown}' by process {holder.pid} on {holder.host}."
                 return Plan(step, output, "leased", sentence)
     paths = list(storage.list_files(storage.join(output, PARTS)))
     parts = sum("/" not in path and path.endswith(".json") for path in paths)
     return Plan(step, output, "resume", f"{step} would resume in '{shown}' ({parts} parts are committed).")
 
 
-def _read_claim(output: str) -> Any:
-    try:
-        return storage.read_json(storage.join(output, CLAIM))
-    except FileNotFoundError:
-        return None
-    except EarthenwareError as error:
-        if error.code != "NOT_JSON":
-            raise
-        return {}
-
-
-def _difference(asked: dict[str, Any], claim: dict[str, Any]) -> str:
-    step = asked["step"]
-    if claim["step"] != step:
-        return f"step ('{claim['step']}')"
+def _difference(asked: Claim, claim: Claim) -> str:
+    if claim.step != asked.step:
+        return f"step ('{claim.step}')"
     parts = []
-    theirs, ours = (each if isinstance(each, dict) else {} for each in (claim["spec"], asked["spec"]))
-    for key in sorted({*theirs, *ours}):
-        if theirs.get(key) != ours.get(key):
-            parts.append(f"{key} is {_short(theirs.get(key))} there and {_short(ours.get(key))} here")
-    before, now = claim.get("inputs") or {}, asked["inputs"]
-    parts += [f"the input '{key}' is another" for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    if claim.get("algorithm_version") != asked["algorithm_version"]:
-        versions = f"{claim.get('algorithm_version')} there and {asked['algorithm_version']} here"
+    for key in sorted({*claim.spec, *asked.spec}):
+        theirs, ours = claim.spec.get(key), asked.spec.get(key)
+        if theirs != ours:
+            parts.append(f"{key} is {_short(theirs)} there and {_short(ours)} here")
+    inputs = sorted({*claim.inputs, *asked.inputs})
+    parts += [f"the input '{key}' is another" for key in inputs if claim.inputs.get(key) != asked.inputs.get(key)]
+    if claim.algorithm_version != asked.algorithm_version:
+        versions = f"{claim.algorithm_version} there and {asked.algorithm_version} here"
         parts.append(f"the algorithm's version is {versions}")
-    return f"{step}: {'; '.join(parts)}"
+    return f"{asked.step}: {'; '.join(parts)}"
 
 
 def _short(value: Any) -> str:

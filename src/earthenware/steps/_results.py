@@ -12,9 +12,9 @@ from typing import Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.steps._documents import RESULTS
 from earthenware.steps._manifest import ArtifactRecord, Manifest, read_manifest
 
-RESULTS: Final = "results"
 _LARGEST_COPY: Final = 2**30
 """Bytes of the largest file that is stored a second time in an object store, which has no second names."""
 

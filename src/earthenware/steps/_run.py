@@ -19,16 +19,16 @@ from typing import Any, Final
 
 from earthenware import __version__, storage
 from earthenware.errors import EarthenwareError, first_line
-from earthenware.steps._attempt import Attempt, Reject, Result
+from earthenware.steps._attempt import Attempt, Result
+from earthenware.steps._documents import CLAIM, ERROR, MANIFEST, Claim, Reject
 from earthenware.steps._events import EventLog
-from earthenware.steps._inputs import read_inputs
 from earthenware.steps._lease import Lease
-from earthenware.steps._manifest import MANIFEST, InputRecord, Manifest, plain_json, read_manifest
-from earthenware.steps._plan import CLAIM, Plan, make_plan, occupied
+from earthenware.steps._lineage import read_inputs
+from earthenware.steps._manifest import InputRecord, Manifest, plain_json, read_manifest
+from earthenware.steps._plan import Plan, make_plan, occupied
 from earthenware.steps._results import forget_others, publish
 from earthenware.steps._spec import Spec, sha256_json
 
-ERROR: Final = "error.json"
 _PACKAGES: Final = ("earthenware", "torch", "lightning", "ray", "zarr", "zarrs", "rasterio", "odc-geo", "pyarrow")
 
 
@@ -148,18 +148,18 @@ def _run(
     events: EventLog,
 ) -> StepReport:
     records, manifests = read_inputs(inputs)
-    asked = {
+    question = {
         "step": step,
         "algorithm_version": version,
         "spec": spec.results(),
         "inputs": {name: [record.digest for record in found] for name, found in records.items()},
     }
-    fingerprint = sha256_json(asked)
-    output = storage.normalise(output.replace("{fingerprint}", fingerprint[:12]))
+    asked = Claim(**question, fingerprint=sha256_json(question), package_version=__version__)
+    output = storage.normalise(output.replace("{fingerprint}", asked.fingerprint[:12]))
     if storage.is_web(output):
         message = f"'{storage.redact(output)}' can only be read."
         raise EarthenwareError("READ_ONLY", message, "Give a path or s3:// as the output.")
-    plan = make_plan(step, output, asked, fingerprint)
+    plan = make_plan(output, asked)
     if plan.state == "done" and plan.manifest is not None:
         with contextlib.suppress(EarthenwareError):  # an output that can only be read is as good
             publish(output, plan.manifest)
@@ -169,18 +169,17 @@ def _run(
     if _dry.get():
         raise DryRun(plan)
     events.emit("started", output=output, message=plan.sentence)
-    claim = {**asked, "fingerprint": fingerprint, "package_version": __version__}
     try:
-        storage.write_json(storage.join(output, CLAIM), claim, create_only=True)
+        storage.write_json(storage.join(output, CLAIM), asked.model_dump(mode="json"), create_only=True)
     except FileExistsError:
-        if (late := make_plan(step, output, asked, fingerprint)).state == "occupied":
+        if (late := make_plan(output, asked)).state == "occupied":
             raise occupied(late) from None
 
     def waiting(left: float) -> None:
         events.emit("log", message=f"waiting up to {left:.0f} s for the lease of a run on another machine to run out")
 
     with Lease(output, waiting) as lease:
-        plan = make_plan(step, output, asked, fingerprint, leased_by_us=True)
+        plan = make_plan(output, asked, leased_by_us=True)
         if plan.state == "done" and plan.manifest is not None:  # the former holder finished while this run waited
             publish(output, plan.manifest)
             return StepReport(step, output, plan.manifest, reused=True)
@@ -190,7 +189,7 @@ def _run(
                 name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
                 attempt = Attempt(output, name, scratch, manifests, lease, events)
                 result = body(attempt)
-                manifest = _finish(attempt, result, asked, fingerprint, spec, records, time.monotonic() - began)
+                manifest = _finish(attempt, result, asked, spec, records, time.monotonic() - began)
             lease.confirm()
             try:
                 values = manifest.model_dump(mode="json")
@@ -228,8 +227,7 @@ def _scratch(step: str, output: str) -> Iterator[Path]:
 def _finish(
     attempt: Attempt,
     result: Result,
-    asked: dict[str, Any],
-    fingerprint: str,
+    asked: Claim,
     spec: Spec,
     inputs: dict[str, list[InputRecord]],
     seconds: float,
@@ -243,12 +241,12 @@ def _finish(
         attempt.warn("METRIC_NOT_FINITE", f"the metric {key} is {metrics.pop(key)} and is left out")
     content = result.content or sorted((name, item.sha256) for name, item in attempt.artifacts.items())
     return Manifest(
-        step=asked["step"],
-        algorithm_version=asked["algorithm_version"],
+        step=asked.step,
+        algorithm_version=asked.algorithm_version,
         spec=spec.model_dump(mode="json"),
         spec_hash=spec.fingerprint(),
-        fingerprint=fingerprint,
-        digest=sha256_json([fingerprint, content]),
+        fingerprint=asked.fingerprint,
+        digest=sha256_json([asked.fingerprint, content]),
         inputs=inputs,
         attempt=attempt.name,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,23 +1,15 @@
-"""Who holds a lease: the process, told from all others on all machines, and whether it lives."""
+"""Telling a process from all others, on this machine and on any other, and whether it lives."""
 
 from __future__ import annotations
 
 import os
 import socket
-import time
 from pathlib import Path
-from typing import Any, Final
 
 import psutil
 
-_SKEW_LIMIT: Final = 900.0
-"""Seconds by which no clock is off: S3 refuses requests of a machine whose clock is."""
 
-HELD: set[str] = set()
-"""Owners of the leases that this process holds."""
-
-
-def machine() -> str:
+def process_table() -> str:
     """Identify the process table that a process id belongs to: host, boot and process-id namespace."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     space = Path("/proc/self/ns/pid")
@@ -28,7 +20,7 @@ def machine() -> str:
     return "/".join(parts)
 
 
-def started(pid: int) -> str | None:
+def process_started(pid: int) -> str | None:
     """Return when a process started, in ticks since the boot (no clock that is set changes it); None if it ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -37,22 +29,14 @@ def started(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-def holder_is_alive(lease: dict[str, Any]) -> bool | None:
-    """Return whether the holder lives, or None when it is on another machine and only time will tell."""
-    try:
-        pid, owner = int(lease["pid"]), str(lease["owner"])
-        if lease["machine"] != machine():
-            return None if float(lease["expires"]) > time.time() - _SKEW_LIMIT else False
-    except (KeyError, TypeError, ValueError):
-        return False  # not a lease
-    if pid == os.getpid():
-        return owner in HELD  # an earlier run of this process may have been unable to release
-    began = started(pid)
+def process_lives(pid: int, started: str | None) -> bool:
+    """Return whether the process of this machine lives that had the id ``pid`` and began at ``started``."""
+    began = process_started(pid)
     if began is None:
         # Where other users' processes are hidden from /proc, only a signal's refusal tells that one exists.
         return _refuses_signals(pid)
-    # A process id is used again sooner or later: its start time tells the holder from a stranger.
-    return began == lease.get("process_started")
+    # A process id is used again sooner or later: its start time tells the process from a stranger.
+    return began == started
 
 
 def _refuses_signals(pid: int) -> bool:

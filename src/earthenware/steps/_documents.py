@@ -1,0 +1,150 @@
+"""What the step contract keeps beside the results of a step: its files' names, and what each of them holds."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.processes import process_lives, process_table
+
+CLAIM: Final = "step.json"
+LEASE: Final = "lease.json"
+ERROR: Final = "error.json"
+MANIFEST: Final = "manifest.json"
+PARTS: Final = "parts"
+RESULTS: Final = "results"
+RESERVED: Final = frozenset({CLAIM, LEASE, ERROR, MANIFEST, PARTS, RESULTS})
+
+_SKEW_LIMIT: Final = 900.0
+"""Seconds by which no clock is off: S3 refuses requests of a machine whose clock is."""
+
+HELD: set[str] = set()
+"""Owners of the leases that this process holds."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+DocumentT = TypeVar("DocumentT", bound=BaseModel)
+
+
+class Claim(_Document):
+    """``step.json``: which step, asked what, owns an output.
+
+    Attributes:
+        step: Name of the step.
+        algorithm_version: Raised when its results change.
+        spec: The fields of its spec that results depend on.
+        inputs: Digests of its inputs by name.
+        fingerprint: Digest of all of these.
+        package_version: Version of this package that made the claim.
+    """
+
+    step: str
+    spec: dict[str, Any]
+    fingerprint: str
+    algorithm_version: int = 0
+    inputs: dict[str, list[str]] = {}
+    package_version: str = ""
+
+
+class Holder(_Document):
+    """``lease.json``: who works on an output now.
+
+    Attributes:
+        owner: A name that no other attempt has.
+        machine: The process table that ``pid`` belongs to.
+        host: The machine's name, for people.
+        pid: The process.
+        process_started: When it began.
+        lives: Seconds until a lease that nobody renews runs out.
+        renewed: When it was renewed last, in seconds of the holder's clock.
+        expires: When it runs out by that clock.
+    """
+
+    owner: str
+    machine: str
+    pid: int
+    expires: float
+    lives: float
+    host: str = "?"
+    process_started: str | None = None
+    renewed: float = 0.0
+
+    @property
+    def alive(self) -> bool | None:
+        """Whether the holder lives; None when it is on another machine and only time will tell."""
+        if self.machine != process_table():
+            return None if self.expires > time.time() - _SKEW_LIMIT else False
+        if self.pid == os.getpid():
+            return self.owner in HELD  # an earlier run of this process may have been unable to release
+        return process_lives(self.pid, self.process_started)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A bad record that the step went on without."""
+
+    record: str
+    reason: str
+    message: str
+
+
+class Part(_Document):
+    """``parts/KEY.json``: a part counts.
+
+    Attributes:
+        key: Name of the part, the same in every attempt.
+        attempt: The attempt that made it.
+        payload: What names its data and describes it.
+        rejects: Records that were left out while it was made.
+    """
+
+    key: str
+    attempt: str
+    payload: dict[str, Any]
+    rejects: list[Reject] = []
+
+
+def parse(model: type[DocumentT], data: bytes) -> DocumentT | None:
+    """Return the document in some bytes; None where they hold something else."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+def _read(model: type[DocumentT], output: str, name: str) -> DocumentT | None:
+    try:
+        return parse(model, storage.read_bytes(storage.join(output, name)))
+    except FileNotFoundError:
+        return None
+
+
+def read_claim(output: str) -> Claim | None:
+    """Return the claim on an output; None where no step claimed it."""
+    return _read(Claim, output, CLAIM)
+
+
+def read_holder(output: str) -> Holder | None:
+    """Return who holds an output; None where nobody does."""
+    return _read(Holder, output, LEASE)
+
+
+class _Failure(_Document):
+    code: str
+    message: str
+    remedy: str = ""
+
+
+def read_failure(output: str) -> EarthenwareError | None:
+    """Return the error with which the last attempt at an output ended; None where it did not fail."""
+    found = _read(_Failure, output, ERROR)
+    return EarthenwareError(found.code, found.message, found.remedy) if found else None
