@@ -6,11 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
 
 from earthenware import storage
 from earthenware.catalog import QuerySpec, query
@@ -18,6 +21,7 @@ from earthenware.chips import column
 from earthenware.datacube import BuildSpec, build, merge
 from earthenware.errors import EarthenwareError
 from earthenware.products import read_verdict
+from earthenware.scenes import ChosenItem, Scene, scenes_table
 from earthenware.steps import Attempt, Result, Spec, run_step
 from earthenware.validation import ValidateSpec, gate, validate
 from tests.validation._stores import S2, Draft, draft
@@ -152,12 +156,22 @@ class Empty(Spec):
     """A step with nothing to choose."""
 
 
-def scenes_step(output: Path, baseline: str, scenes: list[str]) -> str:
-    item = f'{{"properties": {{"s2:processing_baseline": "{baseline}"}}}}'
-    table = pa.table({"id": scenes, S2: [[{"id": "x", "item": item}]] * len(scenes)})
+def scenes_step(output: Path, baseline: str, made: Draft) -> str:
+    chosen = ChosenItem("x", datetime(2021, 6, 3, tzinfo=UTC), {"properties": {"s2:processing_baseline": baseline}})
+    scenes = [
+        Scene(
+            id=scene,
+            site="place",
+            datetime=chosen.datetime,
+            geometry=shapely.box(9, 45, 9.1, 45.1),
+            grid=GeoBox((64, 64), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32632"),
+            items={S2: (chosen,)},
+        )
+        for scene in sorted({row["scene_id"] for row in made.rows})
+    ]
 
     def body(attempt: Attempt) -> Result:
-        attempt.put_table("scenes.parquet", table)
+        attempt.put_table("scenes.parquet", scenes_table(scenes, [S2]))
         return Result({"scenes": len(scenes)})
 
     return run_step("query", 1, spec=Empty(), inputs={}, output=str(output), body=body).output
@@ -168,11 +182,17 @@ def build_step(output: Path, scenes: str, made: Draft, rejects: int) -> str:
         storage.upload_tree(Path(made.write(attempt.scratch / "store")), attempt.output)
         for number in range(rejects):
             attempt.reject(f"scene-{number}", "TRUNCATED_COG", "it ends too early")
-        counts = {"chips": len(made.rows), "scenes": 10 + rejects, "chips_dropped_nodata": 0, "chips_dropped_cloud": 0}
+        counts = {
+            "chips": len(made.rows),
+            "scenes": 10 + rejects,
+            "chips_dropped_nodata": 0,
+            "chips_dropped_cloud": 0,
+            "chips_dropped_split": 0,
+        }
         details = {"candidates": 40, "splits": {}, "offset_contradicted": [], "offset_suspected": []}
         return Result(counts, details=details)
 
-    return run_step("build", 1, spec=Empty(), inputs={"scenes": scenes}, output=str(output), body=body).output
+    return run_step("build", 1, spec=BuildSpec(), inputs={"scenes": scenes}, output=str(output), body=body).output
 
 
 def contradicted() -> Draft:
@@ -194,7 +214,7 @@ TOLD = (
 @pytest.mark.parametrize("merged", [False, True])
 def test_baselines_come_from_the_scenes_and_rejects_from_the_build(tmp_path, merged):
     made = contradicted()
-    scenes = scenes_step(tmp_path / "query", "05.09", sorted({row["scene_id"] for row in made.rows}))
+    scenes = scenes_step(tmp_path / "query", "05.09", made)
     chips = build_step(tmp_path / "build", scenes, made, rejects=2)
     if merged:
         chips = merge([chips], str(tmp_path / "merge")).output
@@ -211,7 +231,7 @@ def test_baselines_come_from_the_scenes_and_rejects_from_the_build(tmp_path, mer
 
 def test_without_the_scenes_the_sentence_does_without_the_baseline(tmp_path):
     made = contradicted()
-    scenes = scenes_step(tmp_path / "query", "05.09", sorted({row["scene_id"] for row in made.rows}))
+    scenes = scenes_step(tmp_path / "query", "05.09", made)
     chips = build_step(tmp_path / "build", scenes, made, rejects=0)
     storage.delete_prefix(scenes)
     validate(ValidateSpec(), chips, str(tmp_path / "validation"))

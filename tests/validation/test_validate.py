@@ -444,7 +444,9 @@ def test_a_missing_index_is_a_failure_and_not_an_error(good, tmp_path):
 
 
 def test_an_empty_store_is_a_failure_and_not_an_error(tmp_path):
-    verdict = verdict_of(Draft({}, {}, []).write(tmp_path / "store"), tmp_path / "validation")
+    made = draft()
+    none = ({sensor: values[:0] for sensor, values in arrays.items()} for arrays in (made.pixels, made.masks))
+    verdict = verdict_of(Draft(*none, []).write(tmp_path / "store"), tmp_path / "validation")
     assert names(verdict.failures) == {"store_not_empty"}
 
 

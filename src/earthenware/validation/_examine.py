@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from earthenware.chips import ChipStore
+    from earthenware.chips import ChipStore, SensorLayout
 
 _BLOCK: Final = 2**20  # pixels in memory at once, in each of some 14 bands: 30 MB, or 256 chips of 64 x 64
 
@@ -90,6 +90,7 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
         store.index[name].to_numpy(zero_copy_only=False).astype(str) for name in ("chip_id", "scene_id", "digest")
     )
     result, gatherer = Examination(), EvidenceGatherer()
+    labels = [name for name in store.sensors if name in SENSORS and SENSORS[name].legend]
     size = max(1, _BLOCK // store.chip_size**2)
     for start in range(0, len(chosen), size):
         block = chosen[start : start + size]
@@ -101,18 +102,10 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
         arrays = store.read_batch(list(store.sensors), block, damaged=note)
         readable = np.array([place not in problems for place in range(len(block))])
         has = {sensor: store.present(sensor)[block] & readable for sensor in store.sensors}
-        computed = [
-            chip_digest(
-                {
-                    sensor: (pair.pixels[place], pair.mask[place])
-                    for sensor, pair in arrays.items()
-                    if has[sensor][place]
-                }
-            )
-            if readable[place]
-            else ""
-            for place in range(len(block))
-        ]
+        computed = []
+        for place in range(len(block)):
+            own = {name: (pair.pixels[place], pair.mask[place]) for name, pair in arrays.items() if has[name][place]}
+            computed.append(chip_digest(own) if readable[place] else "")
         result.digests.append(
             {
                 "chip_id": identifiers[block],
@@ -122,17 +115,22 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
                 "computed": computed,
             }
         )
-        for sensor in (sensor for sensor in store.sensors if has[sensor].any()):
-            chips = block[has[sensor]]
-            _measure(
-                result,
-                gatherer,
-                store,
-                sensor,
-                chips,
-                {name: (pair.pixels[has[sensor]], pair.mask[has[sensor]]) for name, pair in arrays.items()},
-                {"chip_id": identifiers[chips], "scene_id": scenes[chips]},
-            )
+        for sensor, layout in store.sensors.items():
+            rows = np.flatnonzero(has[sensor])
+            if not len(rows):
+                continue
+            chips = block[rows]
+            pixels, mask = arrays[sensor].pixels[rows], arrays[sensor].mask[rows]
+            stated = store.index[column(sensor, "nodata_fraction")].to_numpy(zero_copy_only=False)[chips]
+            names = {"chip_id": identifiers[chips], "scene_id": scenes[chips], "sensor": sensor, "kind": layout.kind}
+            _measure(result, layout, pixels, mask, stated, names)
+            if has_offsets(sensor):
+                applied = store.index[column(sensor, "offset_applied")].fill_null(0).to_numpy()[chips]
+                gatherer.add(sensor, scenes[chips], applied.astype(np.int32), pixels, mask, layout.bands)
+            if labels and colour_bands(layout):
+                # A chip without labels holds nodata there, under which nothing grows.
+                means = vegetation_means(layout, pixels, mask, arrays[labels[0]].pixels[rows, 0])
+                result.vegetation.append({"sensor": sensor, "scene_id": scenes[chips], **means})
         progress(min(start + size, len(chosen)), len(chosen))
     gatherer.finish()
     result.evidence = gatherer.evidence
@@ -141,39 +139,21 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
 
 def _measure(
     result: Examination,
-    gatherer: EvidenceGatherer,
-    store: ChipStore,
-    sensor: str,
-    chips: NDArray[np.int64],
-    arrays: dict[str, tuple[NDArray[np.int16], NDArray[np.uint8]]],
-    identity: dict[str, NDArray[Any]],
+    layout: SensorLayout,
+    pixels: NDArray[np.int16],
+    mask: NDArray[np.uint8],
+    stated: NDArray[np.float64],
+    names: dict[str, Any],
 ) -> None:
-    """Measure the chips that have a sensor; ``arrays`` holds the pixels and masks of every sensor of these chips."""
-    layout, (pixels, mask) = store.sensors[sensor], arrays[sensor]
-    names: dict[str, Any] = {**identity, "sensor": sensor, "kind": layout.kind}
-
-    def stated(name: str) -> NDArray[Any]:
-        return np.asarray(store.index[column(sensor, name)].fill_null(0).to_numpy()[chips])
-
-    nodata = stated("nodata_fraction")
-    result.images.append({**names, **measure_chips(layout, pixels, mask), "stated_nodata_fraction": nodata})
+    """Measure chips of a sensor, whose nodata fractions the index states and whose identities ``names`` holds."""
+    result.images.append({**names, **measure_chips(layout, pixels, mask), "stated_nodata_fraction": stated})
     low, high = plausible_range(layout)
-    repeated = {key: np.repeat(np.broadcast_to(value, len(chips)), len(layout.bands)) for key, value in names.items()}
     own = {"band": np.array(layout.bands), "low": low, "high": high}
     result.bands.append(
         {
-            **repeated,
-            **{key: np.tile(value, len(chips)) for key, value in own.items()},
-            "unit": SENSORS[sensor].unit if sensor in SENSORS else "",
+            **{key: np.repeat(np.broadcast_to(value, len(pixels)), len(low)) for key, value in names.items()},
+            **{key: np.tile(value, len(pixels)) for key, value in own.items()},
+            "unit": SENSORS[layout.id].unit if layout.id in SENSORS else "",
             **{key: value.ravel() for key, value in measure_bands(layout, pixels, mask).items()},
         }
     )
-    if has_offsets(sensor):
-        gatherer.add(
-            sensor, identity["scene_id"], stated("offset_applied").astype(np.int32), pixels, mask, layout.bands
-        )
-    labels = [name for name in store.sensors if name in SENSORS and SENSORS[name].legend]
-    if labels and colour_bands(layout):
-        # A chip without labels holds nodata there, under which nothing grows.
-        means = vegetation_means(layout, pixels, mask, arrays[labels[0]][0][:, 0])
-        result.vegetation.append({"sensor": sensor, "scene_id": identity["scene_id"], **means})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from earthenware import storage
 from earthenware.chips import Mask, column
 from earthenware.errors import EarthenwareError
+from earthenware.scenes import read_scenes
 from earthenware.sensors import SENSORS
 from earthenware.validation._check import IN_SET, Check, Finding, count_of
 
@@ -206,17 +205,14 @@ def add_revisions(offsets: pd.DataFrame, scenes: Sequence[str]) -> None:
     told = offsets[~(offsets["agrees"] & offsets["removed"])]
     found: dict[tuple[str, str], str] = {}
     for uri in scenes if len(told) else ():
-        for sensor, own in told.groupby("sensor"):
-            try:
-                table = storage.read_table(
-                    uri if uri.endswith(".parquet") else storage.join(uri, "scenes.parquet"), columns=["id", sensor]
-                )
-            except (FileNotFoundError, EarthenwareError):
-                continue
-            for row in table.to_pylist():
-                if row["id"] in set(own["scene_id"]) and row[sensor]:
-                    revision = SENSORS[sensor].revision_of(json.loads(row[sensor][0]["item"]))
-                    found[sensor, row["id"]] = f"{revision:05.2f}" if np.isfinite(revision) else ""
+        try:
+            behind = read_scenes(uri, set(told["scene_id"]))
+        except EarthenwareError:
+            continue
+        for scene in behind:
+            for sensor in set(told["sensor"]) & {name for name, items in scene.items.items() if items}:
+                revision = SENSORS[sensor].revision_of(scene.items[sensor][0].item)
+                found[sensor, scene.id] = f"{revision:05.2f}" if np.isfinite(revision) else ""
     offsets["baseline"] = [found.get(key, "") for key in zip(offsets["sensor"], offsets["scene_id"], strict=True)]
 
 
