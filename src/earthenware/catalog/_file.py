@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.network import Patience, guarded_session, reason
+from earthenware.network import Patience, fetch
 
 
 def is_file(catalog: str) -> bool:
@@ -24,12 +25,12 @@ def read_items(uri: str, patience: Patience | None = None) -> list[Any]:
         patience: How long a web server is waited for.
 
     Raises:
-        EarthenwareError: ``CATALOG_UNREACHABLE`` where there is no such file, ``CATALOG_ERROR``, ``NOT_JSON``,
+        EarthenwareError: ``CATALOG_UNREACHABLE`` where there is no such file, ``NOT_JSON``, ``UNREACHABLE``,
             ``FORBIDDEN_LINK`` where it redirects to a place that it may not, or ``NOT_AN_ITEM_COLLECTION``.
     """
     shown = storage.redact(uri)
     try:
-        document = _read_web(uri, patience or Patience()) if storage.is_web(uri) else storage.read_json(uri)
+        document = _read_web(uri, patience) if storage.is_web(uri) else storage.read_json(uri)
     except (FileNotFoundError, IsADirectoryError):
         raise _missing(uri) from None
     kind = document.get("type") if isinstance(document, dict) else type(document).__name__
@@ -44,14 +45,14 @@ def read_items(uri: str, patience: Patience | None = None) -> list[Any]:
 
 
 def check_file(uri: str) -> None:
-    """Look whether a file is there; one on the web that leads astray is found before anybody else reads it.
+    """Look whether a file is there; nothing of it is read.
 
     Raises:
         EarthenwareError: See :func:`read_items`.
     """
     try:
         if storage.is_web(uri):
-            _fetch(uri, Patience()).close()
+            fetch(uri, body=False)
         elif not storage.exists(uri):
             raise FileNotFoundError(uri)
     except FileNotFoundError:
@@ -64,27 +65,9 @@ def _missing(uri: str) -> EarthenwareError:
     return EarthenwareError("CATALOG_UNREACHABLE", message, remedy)
 
 
-def _fetch(uri: str, patience: Patience) -> Any:
-    import requests  # type: ignore[import-untyped]  # its stubs are a package of their own
-
-    shown = storage.redact(uri)
+def _read_web(uri: str, patience: Patience | None) -> Any:
     try:
-        answer = guarded_session(uri, patience).get(uri, timeout=patience.timeout, stream=True)
-    except requests.RequestException as error:
-        message = f"Could not fetch the catalog '{shown}': {reason(error)}."
-        raise EarthenwareError("CATALOG_UNREACHABLE", message, "Check the URL and the network.") from None
-    if answer.status_code == 404:
-        raise FileNotFoundError(shown)
-    if not answer.ok:
-        message = f"The catalog '{shown}' answered HTTP {answer.status_code}."
-        raise EarthenwareError("CATALOG_ERROR", message, "Does it want a login, or a signature that ran out?")
-    return answer
-
-
-def _read_web(uri: str, patience: Patience) -> Any:
-    with _fetch(uri, patience) as answer:
-        try:
-            return answer.json()
-        except ValueError as error:
-            message = f"'{storage.redact(uri)}' is not a complete JSON document: {error}."
-            raise EarthenwareError("NOT_JSON", message) from None
+        return json.loads(fetch(uri, patience))
+    except ValueError as error:
+        message = f"'{storage.redact(uri)}' is not a complete JSON document: {error}."
+        raise EarthenwareError("NOT_JSON", message) from None

@@ -179,7 +179,7 @@ _MEANINGS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "TRACKING_REFUSED": "The MLflow store refuses a request.",
         "TRACKING_UNREACHABLE": "The MLflow store does not answer.",
         "UNANSWERED": "The cluster did not answer a question of the doctor.",
-        "UNREACHABLE": "A host does not answer the doctor.",
+        "UNREACHABLE": "A host does not answer.",
     },
     "failed": {
         "INTERRUPTED": "The step was interrupted; run again, it resumes.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from earthenware.network._hosts import HostKind, forbidden, kind_of, neighbourhood, permitted_link
     from earthenware.network._inside import in_pod, is_hidden
     from earthenware.network._relay import refused, relay
-    from earthenware.network._session import BUSY, Patience, guarded_session
+    from earthenware.network._session import BUSY, Patience, fetch, guarded_session
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -26,6 +26,7 @@ __all__ = [
     "HostKind",
     "Patience",
     "ask",
+    "fetch",
     "forbidden",
     "guarded_session",
     "in_pod",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +13,10 @@ from requests.adapters import HTTPAdapter  # type: ignore[import-untyped]
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from earthenware.errors import EarthenwareError
+from earthenware.network._ask import reason
 from earthenware.network._hosts import HostKind, forbidden, is_permitted, kinds_of, permitted_link
+from earthenware.storage import redact
 
 BUSY: Final = (429, 500, 502, 503, 504)
 """Statuses of a server that may answer if it is asked again."""
@@ -67,6 +71,35 @@ def guarded_session(catalog: str, patience: Patience) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def fetch(url: str, patience: Patience | None = None, *, body: bool = True) -> bytes:
+    """Return what lies at a web address; redirects are followed to hosts of the address's own kind and public ones.
+
+    Args:
+        url: The address, http or https.
+        patience: How long its server is waited for.
+        body: Whether to read it, or only to see that it is there.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        EarthenwareError: ``UNREACHABLE``, ``STORAGE_DENIED``, ``STORAGE_FAILED`` or ``FORBIDDEN_LINK``.
+    """
+    patience, shown = patience or Patience(), redact(url)
+    try:
+        with guarded_session(url, patience).get(url, timeout=patience.timeout, stream=True) as answer:
+            if answer.ok:
+                return bytes(answer.content) if body else b""
+    except requests.RequestException as error:
+        message = f"'{shown}' cannot be reached: {reason(error)}."
+        raise EarthenwareError("UNREACHABLE", message, "Check the address and the network.") from None
+    if answer.status_code in (404, 410):
+        raise FileNotFoundError(errno.ENOENT, "There is no such object", shown)
+    if answer.status_code in (401, 403):
+        remedy = "The address wants a login or a signature, or the one it has ran out."
+        raise EarthenwareError("STORAGE_DENIED", f"Permission denied to read '{shown}'.", remedy)
+    message = f"Could not read '{shown}': the server answered {answer.status_code}."
+    raise EarthenwareError("STORAGE_FAILED", message, "Check the address, or try again later.")
 
 
 class _GuardingAdapter(HTTPAdapter):  # type: ignore[misc]

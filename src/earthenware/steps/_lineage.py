@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.network import fetch
 from earthenware.steps._documents import MANIFEST
 from earthenware.steps._manifest import InputRecord, Manifest, read_manifest
 
@@ -76,7 +77,9 @@ def _input_digest(name: str, uri: str) -> tuple[str, Manifest | None]:
     try:
         if not uri.endswith(f"/{MANIFEST}") and not (storage.is_local(uri) and storage.local_path(uri).is_dir()):
             with contextlib.suppress(FileNotFoundError):  # not a single file: it must be the output of a step
-                return hashlib.sha256(storage.read_bytes(uri)).hexdigest(), None
+                # On the web it may be a stranger's: then it must not lead into this machine's network.
+                data = fetch(uri) if storage.is_web(uri) else storage.read_bytes(uri)
+                return hashlib.sha256(data).hexdigest(), None
         output = uri.removesuffix(f"/{MANIFEST}")
         if storage.is_web(output) or storage.is_empty(output):
             message = f"there is nothing at '{storage.redact(uri)}'."
