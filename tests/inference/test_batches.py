@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from earthenware.chips import ChipStore, Mask
+from earthenware.chips import BandStatistics, ChipStore, Mask
 from earthenware.errors import EarthenwareError
-from earthenware.inference import BandStatistics, PackageInfo, chips_to_batch, iterate_batches
+from earthenware.inference import PackageInfo, chips_to_batch, iterate_batches
 from earthenware.sensors import SENSORS
 
 from ._stores import CUBE, make_store

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from earthenware.inference import ChipEmbeddings, Package
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 ROWS_FILE = "rows.parquet"
 
 

@@ -10,7 +10,7 @@ from earthenware.inference._batches import chips_to_batch, iterate_batches
 from earthenware.inference._device import resolve_device
 from earthenware.inference._embed import ChipEmbeddings, embed_chips
 from earthenware.inference._hiding import hiding_noise, key_of
-from earthenware.inference._info import BandStatistics, Normalization, PackageInfo, model_input
+from earthenware.inference._info import Normalization, PackageInfo, model_input
 from earthenware.inference._package import (
     PACKAGE_FORMAT,
     PACKAGE_FORMAT_VERSION,
@@ -25,7 +25,6 @@ from earthenware.inference._reconstruct import ChipReconstructions, iterate_reco
 __all__ = [
     "PACKAGE_FORMAT",
     "PACKAGE_FORMAT_VERSION",
-    "BandStatistics",
     "ChipEmbeddings",
     "ChipReconstructions",
     "ModelDocument",

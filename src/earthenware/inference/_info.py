@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from earthenware.chips import ChipStore
+from earthenware.chips import BandStatistics, ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.models import ModelInput, SensorInput
 from earthenware.sensors import Mask, sensor
@@ -70,20 +70,6 @@ def model_input(sensors: Iterable[str], chip_size: int, gsd: float) -> ModelInpu
     )
 
 
-class BandStatistics(BaseModel):
-    """Mean and deviation of a band over training pixels.
-
-    Attributes:
-        mean: In physical units; None where unknown.
-        std: In physical units; None where unknown.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mean: float | None = None
-    std: float | None = None
-
-
 @dataclass(frozen=True)
 class Normalization:
     """Statistics of all bands of the input, in its order.
@@ -135,14 +121,7 @@ class PackageInfo(BaseModel):
             chosen = [one for one in chosen if one.role != "label"]
         return cls(
             reads=model_input([one.id for one in chosen], store.chip_size, store.gsd),
-            statistics={
-                one.id: {
-                    band: BandStatistics(mean=found.mean, std=found.std)
-                    for band in one.band_names
-                    for found in (store.statistics.get(one.id, {}).get(band, BandStatistics()),)
-                }
-                for one in chosen
-            },
+            statistics={one.id: store.statistics.get(one.id, {}) for one in chosen},
             ignore={one.id: one.ignore for one in chosen},
             training_digest=store.content_digest,
         )
