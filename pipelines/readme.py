@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
+from earthenware.graph import KINDS
 from pipelines.usage import is_artifact, usage
 
-__all__ = ["load", "render_index", "render_readme", "write_readmes"]
+__all__ = ["load", "render_index", "render_package", "render_readme", "write_readmes"]
 
 _TYPES = {
     "String": "str",
@@ -26,7 +27,17 @@ _MADE = "<!-- Made by 'make pipelines'. -->"
 
 def load(folder: Path) -> Any:
     """Return the component or pipeline that a folder holds, such as ``components/build``."""
-    return getattr(importlib.import_module(f"{folder.parent.name}.{folder.name}"), folder.name)
+    return getattr(importlib.import_module(_module(folder)), folder.name)
+
+
+def _module(folder: Path) -> str:
+    return f"{folder.parent.name}.{folder.name}.{folder.parent.name.removesuffix('s')}"
+
+
+def render_package(folder: Path) -> str:
+    """Return the ``__init__.py`` of the component or pipeline in ``folder``: it exports it."""
+    kind, name = folder.parent.name.removesuffix("s"), folder.name
+    return f'"""The {kind} ``{name}``."""\n\nfrom {_module(folder)} import {name}\n\n__all__ = ["{name}"]\n'
 
 
 def render_readme(folder: Path) -> str:
@@ -82,11 +93,13 @@ def _cell(item: Any) -> str:
 
 def render_index(root: Path) -> str:
     """Return the README of a folder of components: each with the first sentence of its overview."""
-    lines = [f"# {root.name.capitalize()}", "", "| Name | What it does | Stability |", "|---|---|---|"]
+    lines = [f"# {root.name.capitalize()}", "", "| Name | What it does | Kind | Stability |", "|---|---|---|---|"]
     for path in _described(root):
         metadata = yaml.safe_load((path / "metadata.yaml").read_text(encoding="utf-8"))
         overview = load(path).component_spec.description.splitlines()[0]
-        lines.append(f"| [`{path.name}`]({path.name}/README.md) | {overview} | {metadata['stability']} |")
+        lines.append(
+            f"| [`{path.name}`]({path.name}/README.md) | {overview} | {KINDS[path.name]} | {metadata['stability']} |"
+        )
     return "\n".join([*lines, "", "How to use one alone: [docs/components.md](../docs/components.md).", "", _MADE, ""])
 
 
@@ -95,7 +108,9 @@ def _described(root: Path) -> list[Path]:
 
 
 def write_readmes(components: Path, pipelines: Path) -> list[Path]:
-    """Write the README of each component and pipeline, and the components' index; return their paths."""
+    """Write the README and the package file of each component and pipeline, and the index; return the READMEs."""
+    for path in (path for root in (components, pipelines) for path in _described(root)):
+        (path / "__init__.py").write_text(render_package(path), encoding="utf-8")
     texts = {path: render_readme(path) for root in (components, pipelines) for path in _described(root)}
     texts[components] = render_index(components)
     for path, text in texts.items():

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, Valid
 
 from earthenware import __version__
 from pipelines.__main__ import COMPONENTS, PIPELINES, ROOT, compile_components
-from pipelines.readme import load, render_index, render_readme
+from pipelines.readme import load, render_index, render_package, render_readme
 
 FOLDERS = [*(ROOT / "components" / name for name in COMPONENTS), *(ROOT / "pipelines" / name for name in PIPELINES)]
 MAIN = "https://github.com/earthenware/earthenware/tree/main/"
@@ -68,7 +68,8 @@ def _yaml(path: Path) -> Any:
 def test_every_file_is_there(folder: Path) -> None:
     main = "component.py" if folder.parent.name == "components" else "pipeline.py"
     assert {"__init__.py", main, "metadata.yaml", "OWNERS", "README.md"} <= {path.name for path in folder.iterdir()}
-    assert load(folder).component_spec.name.removeprefix("earthenware-") == folder.name, "the package exports it"
+    assert load(folder).component_spec.name.removeprefix("earthenware-") == folder.name
+    assert (folder / "__init__.py").read_text(encoding="utf-8") == render_package(folder), "run 'make pipelines'"
 
 
 def test_the_metadata_meets_the_schema(folder: Path) -> None:

@@ -36,6 +36,7 @@ _ALL: Final = (
             task("report", chips="merge", model="train", evaluation="evaluate", embeddings="embed"),
         ),
     ),
+    Pipeline("cubes", "Build a validated chip store from the satellite images of a STAC catalog.", _CUBES),
 )
 
 PIPELINES: Final[Mapping[str, Pipeline]] = MappingProxyType({pipeline.name: pipeline for pipeline in _ALL})
