@@ -19,6 +19,8 @@ from earthenware.graph._steps import STEPS
 from earthenware.steps import Meaning, Spec, load_yaml, mark_of, marks, override, parse_spec, parse_yaml
 
 _WIDTH: Final = 116
+_PAIR: Final = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
+"""How JSON escapes a character beyond the first 65,536."""
 _FIELD: Final = re.compile(r"^[{#]|:(\s|$)")
 """What one line of YAML has and no address of a file: a brace, a comment, or a colon that ends a name."""
 
@@ -217,5 +219,10 @@ def comment(text: str, indent: str) -> list[str]:
 
 
 def yaml_entry(name: str, value: Any, indent: str) -> str:
-    """Return one field as a line of YAML; its value is JSON, which YAML reads as it is."""
-    return f"{indent}{name}: {'' if value is None else json.dumps(value)}".rstrip()
+    """Return one field as a line of YAML; its value is JSON, which YAML reads as it is but for pairs of surrogates."""
+    text = "" if value is None else _PAIR.sub(_character, json.dumps(value))
+    return f"{indent}{name}: {text}".rstrip()
+
+
+def _character(pair: re.Match[str]) -> str:
+    return f"\\U{ord(json.loads(chr(34) + pair[0] + chr(34))):08x}"

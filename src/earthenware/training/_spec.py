@@ -54,7 +54,7 @@ class TrainSpec(Spec):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
         description="Where to train; auto takes one GPU per worker where there are enough",
-        json_schema_extra=_FORM,
+        json_schema_extra=_RUNTIME,
     )
     cache_mb: int = Field(
         4096,
