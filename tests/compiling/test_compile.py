@@ -232,7 +232,7 @@ def test_a_digest_pins_an_image() -> None:
 
 
 def test_an_unknown_pipeline() -> None:
-    with pytest.raises(EarthenwareError, match="there are: pretrain") as caught:
+    with pytest.raises(EarthenwareError, match="there are: cubes, pretrain") as caught:
         compile_pipeline("../pretrain", Profile())
     assert caught.value.code == "UNKNOWN_PIPELINE"
 

@@ -47,7 +47,7 @@ class BuildSpec(Spec):
         description="Which share of the scenes to build, as index/count: 0/4 is the first of four",
     )
     workers: int = Field(
-        default=2, ge=1, le=256, description="Processes (number)", json_schema_extra=marks(runtime=True, form=True)
+        default=2, ge=1, le=256, description="Processes (number)", json_schema_extra=marks(runtime=True)
     )
     threads: int = Field(
         default=4, ge=1, le=64, description="Files read at once by each process (number)", json_schema_extra=_RUNTIME
