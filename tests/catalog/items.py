@@ -81,3 +81,38 @@ def write(folder, items, name="items.json"):
     path = folder / name
     path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
     return str(path)
+
+
+def landsat(name, when, *, path=198, row=26, origin=(500_015.0, 5_500_025.0), size=256, epsg=32633, **properties):
+    """An item as the Planetary Computer has it: the grid stands among its properties."""
+    left, top = origin
+    bands = ("coastal", "blue", "green", "red", "nir08", "swir16", "swir22", "qa_pixel")
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": name,
+        "collection": "landsat-c2-l2",
+        "geometry": footprint(epsg, (left, top - 30 * size, left + 30 * size, top)),
+        "properties": {
+            "datetime": when,
+            "platform": "landsat-9",
+            "eo:cloud_cover": 5.0,
+            "landsat:wrs_type": "2",
+            "landsat:wrs_path": f"{path:03d}",
+            "landsat:wrs_row": f"{row:03d}",
+            "landsat:collection_category": "T1",
+            "proj:code": f"EPSG:{epsg}",
+            "proj:shape": [size, size],
+            "proj:transform": [30.0, 0.0, left, 0.0, -30.0, top],
+            **properties,
+        },
+        "links": [],
+        "assets": {band: {"href": f"./{name}/{band}.tif"} for band in bands},
+    }
+
+
+def grd(name, when, bounds, *, mode="IW", **options):
+    item = radar(name, when, bounds, **options)
+    item["collection"] = "sentinel-1-grd"
+    item["properties"]["sar:instrument_mode"] = mode
+    return item
