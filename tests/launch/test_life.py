@@ -166,12 +166,12 @@ def test_the_error_is_that_of_the_step(kubernetes: Kubernetes, work: Work, capsy
 
 
 def test_the_error_is_that_of_the_step_even_when_its_log_is_lost(work: Work):
-    work.error = EarthenwareError("NO_GPU", "device is 'gpu', but Ray has 0 GPUs for 2 workers.", "Use fewer.")
+    work.error = EarthenwareError("NO_GPU", "device is 'cuda', but Ray has 0 GPUs for 2 workers.", "Use fewer.")
     refused(work, "NO_GPU", [RUNNING, work.fail(tell=False), failed("SubmissionFailed", "BackoffLimitExceeded")])
 
 
 def test_an_error_of_an_earlier_attempt_is_not_taken_for_this_ones(work: Work):
-    work.error = EarthenwareError("NO_GPU", "device is 'gpu', but Ray has 0 GPUs.", "Use fewer.")
+    work.error = EarthenwareError("NO_GPU", "device is 'cuda', but Ray has 0 GPUs.", "Use fewer.")
     with pytest.raises(EarthenwareError):
         work.here()
     message = refused(work, "RAY_JOB_FAILED", [RUNNING, failed("AppFailed", "exit code 137")])

@@ -94,5 +94,5 @@ def test_what_a_worker_found_is_the_error_and_is_not_tried_again(cluster, chips,
 
 def test_gpus_that_are_not_there(cluster, chips, tmp_path):
     with pytest.raises(EarthenwareError, match="0 GPUs for 2 workers") as caught:
-        train(SPEC.model_copy(update={"device": "gpu"}), chips, str(tmp_path / "out"))
+        train(SPEC.model_copy(update={"device": "cuda"}), chips, str(tmp_path / "out"))
     assert caught.value.code == "NO_GPU"

@@ -17,6 +17,7 @@ from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import fresh_model, model_input
 from earthenware.models import CubeBatch, Encoder, family
+from earthenware.training import TrainSpec
 from earthenware.training._cache import Group, cached, cached_bytes
 from earthenware.training._checkpoint import (
     SafetensorsCheckpoints,
@@ -27,6 +28,7 @@ from earthenware.training._checkpoint import (
     unpack,
 )
 from earthenware.training._data import ChipLoader, lay, orientations
+from earthenware.training._launch import _accelerator
 from earthenware.training._optimizer import adamw, parameter_groups
 from earthenware.training._sampler import ChipSampler
 
@@ -209,3 +211,23 @@ def test_a_full_disk_leaves_no_cache_and_no_file(store, tmp_path, monkeypatch):
 
 def test_the_size_of_a_cache_counts_pixels_and_flags(store):
     assert cached_bytes(store, CUBE, 10) == 10 * 16 * 16 * (2 * 13 + 3)
+
+
+# -------------------------------------------------------------------------------------------------------------- device
+
+
+@pytest.mark.parametrize(
+    ("device", "workers", "gpus", "accelerator"),
+    [
+        ("auto", 2, 2, "gpu"), ("auto", 2, 1, "cpu"), ("cpu", 2, 8, "cpu"), ("cuda", 1, 1, "gpu"), ("mps", 1, 0, "mps")
+    ],
+)  # fmt: skip
+def test_workers_share_the_devices_that_there_are(device, workers, gpus, accelerator):
+    assert _accelerator(TrainSpec(device=device, workers=workers), gpus) == accelerator
+
+
+@pytest.mark.parametrize(("device", "workers", "gpus"), [("cuda", 2, 1), ("mps", 2, 0)])
+def test_devices_that_are_not_there_are_one_clear_error(device, workers, gpus):
+    with pytest.raises(EarthenwareError, match=f"device is '{device}'") as caught:
+        _accelerator(TrainSpec(device=device, workers=workers), gpus)
+    assert caught.value.code == "NO_GPU"

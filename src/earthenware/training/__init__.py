@@ -1,4 +1,4 @@
-"""Pretraining a masked autoencoder on a chip store, under Ray Train, with exact resume.
+"""Pretraining a model on the chips of a store, under Ray Train, with exact resume.
 
 Torch, Lightning, Ray and MLflow are imported when training starts.
 """
