@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from tests.tiny_chain import chain as chain
+
+if TYPE_CHECKING:
+    from earthenware.testing import S3Service
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -34,37 +37,21 @@ def realdata() -> Path:
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """The endpoint of an S3 service on the loopback interface, which the environment names while it runs.
+def s3_service() -> Iterator[S3Service]:
+    """An S3 service on the loopback interface, which the environment names while it runs."""
+    from earthenware.testing import s3_service
 
-    Its state lives in this process: what a test's child processes put there, the test sees.
-    """
-    from moto.server import ThreadedMotoServer
+    with s3_service() as service:
+        yield service
 
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    values = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "earthenware",
-        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
-        "AWS_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in values.items():
-            patch.setenv(name, value)
-        yield endpoint
-    server.stop()
+
+@pytest.fixture(scope="session")
+def s3(s3_service: S3Service) -> str:
+    """The endpoint of the S3 service."""
+    return s3_service.endpoint
 
 
 @pytest.fixture
-def bucket(s3: str) -> str:
+def bucket(s3_service: S3Service) -> str:
     """The URI of a new, empty bucket, made and checked through the MinIO client."""
-    from earthenware import storage
-
-    uri = f"s3://test-{uuid.uuid4().hex[:12]}"
-    assert storage.ensure_bucket(uri)
-    return uri
+    return s3_service.bucket()

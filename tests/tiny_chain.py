@@ -25,22 +25,22 @@ class Chain:
     report: StepReport
 
 
-def run_chain(folder: Path, *, sensors: Sequence[str] | None = None, pictures: int = 3, **fields: Any) -> Chain:
+def run_chain(folder: Path, *, reads: Sequence[str] = (), pictures: int = 3, **fields: Any) -> Chain:
     """Run the steps after the build on a small store.
 
     Args:
         folder: Where.
-        sensors: What the model reads; None for the first three sensors of a tiny store.
+        reads: Sensors that the model reads; empty for all but labels.
         pictures: Reconstructions to show.
-        **fields: What the store is to be.
+        **fields: What the chips are to be; see ``earthenware.testing.make_chips``.
     """
     from earthenware.embeddings import EmbedSpec, embed
     from earthenware.evaluation import EvaluateSpec, evaluate
     from earthenware.report import ReportSpec, report
-    from tests.tiny_chips import SENSORS, build_tiny, train_tiny
+    from earthenware.testing import make_chips, make_model
 
-    chips = build_tiny(str(folder / "chips"), **fields).output
-    model = train_tiny(chips, str(folder / "train"), sensors=sensors or SENSORS[:3]).output
+    chips = make_chips(**fields).build(str(folder / "chips"), parts=fields["sites"]).output
+    model = make_model(chips, str(folder / "train"), sensors=reads).output
     evaluation = evaluate(EvaluateSpec(resamples=200, pictures=pictures), chips, model, str(folder / "evaluate"))
     embeddings = embed(EmbedSpec(), chips, model, str(folder / "embed"))
     page = report(ReportSpec(sites=3), chips, model, evaluation.output, embeddings.output, str(folder / "report"))
@@ -50,4 +50,4 @@ def run_chain(folder: Path, *, sensors: Sequence[str] | None = None, pictures: i
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     """A whole run on twelve small sites with a model that was never trained."""
-    return run_chain(tmp_path_factory.mktemp("chain"), places=12)
+    return run_chain(tmp_path_factory.mktemp("chain"), sites=12)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from earthenware.sandbox import SandboxSpec, make_sandbox
+from earthenware.testing import make_chips, make_model
 from tests.components.runs import Inputs, Ran, call
-from tests.tiny_chips import build_tiny, train_tiny
 
 
 @dataclass
@@ -32,12 +32,12 @@ class Bench:
     @functools.cached_property
     def chips(self) -> str:
         """A chip store of six places with land cover."""
-        return build_tiny(str(self.folder / "chips")).output
+        return make_chips().build(str(self.folder / "chips"), parts=6).output
 
     @functools.cached_property
     def model(self) -> str:
         """A model with random weights."""
-        return train_tiny(self.chips, str(self.folder / "model")).output
+        return make_model(self.chips, str(self.folder / "model")).output
 
     def given(self, name: str) -> tuple[Inputs, dict[str, Any]]:
         """Return the inputs and the spec that suit a component; a shard is a parameter of its own."""

@@ -419,34 +419,19 @@ def test_shifted_edges_reach_the_end_of_the_scene(tmp_path: Path) -> None:
     np.testing.assert_array_equal(values[0], earth.truth["a"]["B02"][80 - SIZE :, 70 - SIZE :])
 
 
-def test_the_output_may_be_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import minio
-    from moto.server import ThreadedMotoServer
-
+def test_the_output_may_be_an_object_store(tmp_path: Path, bucket: str) -> None:
     earth = Earth(tmp_path, height=64, width=64)
     for i in range(3):
         earth.add(f"s{i}", seed=i, clouds="none")
     scenes = earth.table()
     local = build(BuildSpec(chip_size=SIZE, part_chips=4), scenes, str(tmp_path / "out"))
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "tester-secret",
-        }.items():  # fmt: skip
-            monkeypatch.setenv(name, value)
-        minio.Minio(f"{host}:{port}", "tester", "tester-secret", secure=False).make_bucket("chips")
-        remote = build(BuildSpec(chip_size=SIZE, part_chips=4), scenes, "s3://chips/run/build")
-        store = ChipStore.open(remote.output)
-        assert store.content_digest == ChipStore.open(local.output).content_digest
-        assert list(store.verify()) == []
-        merged = merge([remote.output], "s3://chips/run/merged")
-        assert list(ChipStore.open(merged.output).verify()) == []
-        assert not [path for path in storage.list_files("s3://chips") if path.endswith(".tmp")]
-    finally:
-        server.stop()
+    remote = build(BuildSpec(chip_size=SIZE, part_chips=4), scenes, f"{bucket}/run/build")
+    store = ChipStore.open(remote.output)
+    assert store.content_digest == ChipStore.open(local.output).content_digest
+    assert list(store.verify()) == []
+    merged = merge([remote.output], f"{bucket}/run/merged")
+    assert list(ChipStore.open(merged.output).verify()) == []
+    assert not [path for path in storage.list_files(bucket) if path.endswith(".tmp")]
 
 
 def test_ground_that_another_split_uses_gives_no_chips(tmp_path: Path) -> None:

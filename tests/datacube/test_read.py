@@ -19,9 +19,11 @@ from pytest_httpserver import HTTPServer
 from scipy.ndimage import map_coordinates
 from werkzeug import Request, Response
 
+from earthenware import storage
 from earthenware.datacube._read import read_band
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading
+from earthenware.testing import s3_service
 from tests.datacube._earth import CRS, ORIGIN, grid_transform, write_tiff
 
 READING = Reading(retries=3, timeout=20)
@@ -210,37 +212,26 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 
 @pytest.fixture(params=["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
-def endpoint(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # where nobody listens
-    monkeypatch.setenv(request.param, f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "tester-secret")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    yield f"{host}:{port}"
-    server.stop()
+def pixels(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A bucket of a service that only one of the two variables names."""
+    with s3_service() as service, pytest.MonkeyPatch.context() as patch:
+        bucket = service.bucket()
+        patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # where nobody listens
+        patch.setenv(request.param, service.endpoint)
+        yield bucket
 
 
-def test_links_into_an_s3_store_are_read(endpoint: str, tiff: bytes) -> None:
-    import minio
-
-    from earthenware import storage
-
-    minio.Minio(endpoint, "tester", "tester-secret", secure=False).make_bucket("pixels")
-    storage.write_bytes("s3://pixels/a.tif", tiff)
-    reading = Reading(retries=1, timeout=10, own=("s3://pixels/run",))
+def test_links_into_an_s3_store_are_read(pixels: str, tiff: bytes) -> None:
+    storage.write_bytes(f"{pixels}/a.tif", tiff)
+    reading = Reading(retries=1, timeout=10, own=(f"{pixels}/run",))
     found, covered = read_band(
-        ["s3://pixels/a.tif"], _grid(100, 100), resampling="bilinear", accept=_finite, reading=reading
+        [f"{pixels}/a.tif"], _grid(100, 100), resampling="bilinear", accept=_finite, reading=reading
     )
     assert covered
     with rasterio.MemoryFile(tiff) as memory, memory.open() as file:
         np.testing.assert_array_equal(found, file.read(1))
     with pytest.raises(EarthenwareError) as raised:
-        read_band(["s3://pixels/b.tif"], _grid(9, 9), resampling="bilinear", accept=_finite, reading=reading)
+        read_band([f"{pixels}/b.tif"], _grid(9, 9), resampling="bilinear", accept=_finite, reading=reading)
     assert raised.value.code == "MISSING_ASSET", raised.value.message
 
 

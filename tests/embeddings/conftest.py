@@ -7,7 +7,7 @@ import pytest
 
 from earthenware.embeddings import EmbedSpec, embed
 from earthenware.steps import StepReport
-from tests.tiny_chips import build_tiny, train_tiny
+from earthenware.testing import make_chips, make_model
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Inputs:
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     """A chip store of six places and a model with random weights."""
     folder: Path = tmp_path_factory.mktemp("inputs")
-    chips = build_tiny(str(folder / "chips")).output
-    return Inputs(chips, train_tiny(chips, str(folder / "train")).output)
+    chips = make_chips().build(str(folder / "chips"), parts=6).output
+    return Inputs(chips, make_model(chips, str(folder / "train")).output)
 
 
 @pytest.fixture(scope="session")

@@ -44,8 +44,7 @@ def test_rows_are_those_of_the_store_in_hilbert_order(inputs, product):
         if row["site"] == "site01":
             present.remove("sentinel-1-rtc")
         assert row["sensors"] == present
-        place = int(row["site"][4:])
-        assert row["source_items"] == [f"{sensor}-{place}" for sensor in present]
+        assert row["source_items"] == [f"{sensor}-{row['scene_id']}" for sensor in present]
 
 
 def test_vectors_are_those_of_inference(inputs, product):

@@ -19,7 +19,7 @@ from earthenware.catalog import QuerySpec, query
 from earthenware.datacube import BuildSpec, build
 from earthenware.embeddings import EmbedSpec, embed, search
 from earthenware.products import EMBEDDINGS_FILE
-from tests.tiny_chips import train_tiny
+from earthenware.testing import make_model
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def real(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("real")
     scenes = query(QuerySpec(catalog=str(realdata / "mini_catalog/items.json")), str(folder / "scenes")).output
     chips = build(BuildSpec(workers=1), scenes, str(folder / "chips")).output
-    model = train_tiny(chips, str(folder / "train")).output
+    model = make_model(chips, str(folder / "train")).output
     return embed(EmbedSpec(), chips, model, str(folder / "embed")).output
 
 

@@ -17,7 +17,7 @@ from earthenware.evaluation import EvaluateSpec, evaluate
 from earthenware.inference import iterate_reconstructions, load_package
 from earthenware.metrics import bilinear_inpainting
 from earthenware.products import TrackedModel, TrainedModel
-from tests.tiny_chips import build_tiny, train_tiny
+from earthenware.testing import make_chips, make_model
 
 
 def metrics_of(report) -> dict:
@@ -114,13 +114,13 @@ def test_pictures_show_chips_of_different_places(chain):
     ("fields", "reason", "held_out"),
     [
         ({"labels": False}, "no chip has a land-cover label", True),
-        ({"places": 2}, "no chip of the validation split has a land-cover label", False),
-        ({"places": 1, "chips": 1}, "no chip of the validation split", False),
+        ({"sites": 2}, "no chip of the validation split has a land-cover label", False),
+        ({"sites": 1, "chips": 1}, "no chip of the validation split", False),
     ],
 )
 def test_what_cannot_be_measured_is_said(tmp_path, fields, reason, held_out):
-    chips = build_tiny(str(tmp_path / "chips"), **fields).output
-    model = train_tiny(chips, str(tmp_path / "train")).output
+    chips = make_chips(**fields).build(str(tmp_path / "chips")).output
+    model = make_model(chips, str(tmp_path / "train")).output
     found = metrics_of(evaluate(EvaluateSpec(resamples=100), chips, model, str(tmp_path / "e")))
     assert not found["probes"]["available"]
     assert reason in found["probes"]["reason"]

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from earthenware.chips import ChipStore, Mask, column, write_chips
+from earthenware.chips import ChipStore, Mask, column
 from earthenware.inference import Package, PackageInfo, load_package, model_input, save_package
 from earthenware.models import ModelInput
 from earthenware.models.mae import FAMILY, MaskedAutoencoder
 from earthenware.sensors import SENSORS
+from earthenware.testing import Chips
 
 DEM, LAND_COVER, S1, S2 = (
     SENSORS["cop-dem-glo-30"],
@@ -62,8 +63,7 @@ def make_store(root: Path, count: int = 12, *, sensors: tuple[str, ...] = CUBE, 
     if S1.id not in sensors:
         for row in rows:
             del row[column(S1.id, "present")]
-    write_chips(str(root), pixels, masks, rows, gsd=10.0, sensors=sensors)
-    return ChipStore.open(str(root))
+    return Chips(pixels, masks, rows).write(str(root))
 
 
 def small_model(seed: int = 0, reads: ModelInput | None = None, **changes: Any) -> MaskedAutoencoder:

@@ -113,7 +113,7 @@ HOSTILE = """<script>alert(1)</script>"'>{{}}&"""
 
 
 def test_names_from_a_catalog_stay_text(tmp_path):
-    made = run_chain(tmp_path, places=4, site=HOSTILE.replace("{{}}", "{{{{}}}}") + "{}", pictures=2)
+    made = run_chain(tmp_path, sites=4, site=HOSTILE.replace("{{}}", "{{{{}}}}") + "{}", pictures=2)
     for path in (f"{made.report.output}/report.html", f"{made.evaluation.output}/page.html"):
         text = Path(path).read_text(encoding="utf-8")
         page = Page(text)
@@ -129,8 +129,8 @@ def test_names_from_a_catalog_stay_text(tmp_path):
     [("landsat-c2-l2", {"true colour", "radar VH", "mask"}, set()), ("", {"radar VH"}, {"true colour", "mask"})],
 )
 def test_a_store_of_another_base_gets_a_page(tmp_path, optical, shown, missing):
-    sensors = [one for one in (optical, "sentinel-1-rtc", "cop-dem-glo-30") if one]
-    made = run_chain(tmp_path, places=4, optical=optical, sensors=sensors, pictures=2)
+    sensors = [one for one in (optical, "sentinel-1-rtc", "cop-dem-glo-30", "land-cover") if one]
+    made = run_chain(tmp_path, sites=4, sensors=sensors, pictures=2)
     page = Page((Path(made.report.output) / "report.html").read_text(encoding="utf-8"))
     names = {alt.partition(" of the datacube")[0] for tag, a in page.tags if tag == "img" and (alt := a["alt"] or "")}
     assert shown <= names

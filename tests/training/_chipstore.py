@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from earthenware import sensors
-from earthenware.chips import Mask, column, write_chips
-from earthenware.steps import Result, Spec, StepReport, run_step
+from earthenware.chips import Mask, column
+from earthenware.steps import StepReport
+from earthenware.testing import Chips
 
 CUBE = ("sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30")
 
@@ -58,14 +59,6 @@ def make_chips(count: int, size: int, seed: int, splits: tuple[str, ...]):
     return pixels, masks, rows
 
 
-class FakeBuildSpec(Spec):
-    """What the fake build is asked for."""
-
-    count: int = 96
-    size: int = 32
-    seed: int = 1
-
-
 def build_store(
     output: Path,
     *,
@@ -76,13 +69,6 @@ def build_store(
 ) -> StepReport:
     """Write a store as a step does, manifest and all."""
 
-    def body(attempt):
-        made = [make_chips(count // parts, size, seed, splits) for seed in range(parts)]
-        pixels, masks = ({name: np.concatenate([one[kind][name] for one in made]) for name in CUBE} for kind in (0, 1))
-        rows = [row for one in made for row in one[2]]
-        document = write_chips(
-            attempt.output, pixels, masks, rows, gsd=10.0, sensors=CUBE, parts=parts, path=attempt.part_path
-        )
-        return Result(counts={"chips": document.chips}, content=document.content_digest)
-
-    return run_step("build", 1, spec=FakeBuildSpec(count=count, size=size), inputs={}, output=str(output), body=body)
+    made = [make_chips(count // parts, size, seed, splits) for seed in range(parts)]
+    pixels, masks = ({name: np.concatenate([one[kind][name] for one in made]) for name in CUBE} for kind in (0, 1))
+    return Chips(pixels, masks, [row for one in made for row in one[2]]).build(str(output), parts=parts)

@@ -22,32 +22,11 @@ SPEC = TrainSpec(epochs=2, batch_size=16, patch_size=4, workers=2, device="cpu",
 
 @pytest.fixture(scope="module")
 def cluster(s3_service, tmp_path_factory):
-    """A head node that knows the object store; yields its process."""
+    """A head node, whose workers find the object store's address in their environment; yields its process."""
     with ray_head(tmp_path_factory.mktemp("cluster")) as (address, head), pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", address)
         patch.setenv("RAY_AUTH_MODE", "disabled")
         yield head
-
-
-@pytest.fixture(scope="module")
-def s3_service():
-    """An S3 service that was there before the cluster, whose workers find its address in their environment."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    values = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.get_host_and_port()[1]}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in values.items():
-            patch.setenv(name, value)
-        storage.ensure_bucket("s3://cluster")
-        yield "s3://cluster"
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +40,9 @@ def test_an_existing_cluster_is_used_and_survives(cluster, chips, tmp_path):
     assert cluster.poll() is None
 
 
-def test_nodes_meet_in_the_object_store_and_nothing_of_ray_stays_there(cluster, s3_service, chips, monkeypatch):
+def test_nodes_meet_in_the_object_store_and_nothing_of_ray_stays_there(cluster, bucket, chips, monkeypatch):
     """Ray Train's own files must be where every node reaches them; a path of the driver's machine is not."""
-    remote, output = f"{s3_service}/chips", f"{s3_service}/run/train"
+    remote, output = f"{bucket}/chips", f"{bucket}/run/train"
     storage.upload_tree(Path(chips), remote)
     met: set[str] = set()
     real = _launch.ray_storage

@@ -97,9 +97,9 @@ def test_a_store_without_validation_chips_trains_with_a_warning(tmp_path, capsys
     assert "validation_loss" not in report.manifest.metrics
 
 
-def test_training_on_s3(chips, s3, monkeypatch):
-    report = train(SPEC.model_copy(update={"tracking_uri": "off"}), chips, f"{s3}/run/train/{{fingerprint}}")
-    assert report.output.startswith(f"{s3}/run/train/")
+def test_training_on_s3(chips, bucket, monkeypatch):
+    report = train(SPEC.model_copy(update={"tracking_uri": "off"}), chips, f"{bucket}/run/train/{{fingerprint}}")
+    assert report.output.startswith(f"{bucket}/run/train/")
     with pytest.raises(EarthenwareError) as caught:
-        train(SPEC, chips, f"{s3}/run/other")
+        train(SPEC, chips, f"{bucket}/run/other")
     assert caught.value.code == "NO_TRACKING_URI"

@@ -123,8 +123,8 @@ def test_a_loss_that_is_no_number_ends_training(chips, tmp_path):
     assert "learning_rate" in caught.value.remedy
 
 
-def test_checkpoints_on_s3(chips, tmp_path, s3, undisturbed):
-    prefix = f"{s3}/run/checkpoints"
+def test_checkpoints_on_s3(chips, tmp_path, bucket, undisturbed):
+    prefix = f"{bucket}/run/checkpoints"
     run(chips, prefix, kill_at=8)
     run(chips, prefix)
     found, _ = weights(prefix)

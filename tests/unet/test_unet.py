@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.tiny_chips import build_tiny
 
 from earthenware.chips import ChipStore
 from earthenware.embeddings import EmbedSpec, embed
@@ -19,7 +20,6 @@ from earthenware.inference import embed_chips, iterate_reconstructions, load_pac
 from earthenware.models import families, family, register
 from earthenware.products import package_uri, trained_model
 from earthenware.training import TrainSpec, train
-from tests.tiny_chips import build_tiny
 
 FOLDER = Path(__file__).parent
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyproj
-import shapely
 
-from earthenware.chips import NODATA, Mask, column, write_chips
+from earthenware.chips import NODATA, Mask, column
+from earthenware.testing import Chips, chip_row
 
 SENSORS = ("sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30", "land-cover")
 S2, S1, DEM, LAND_COVER = SENSORS
 SIZE = 32
-CRS = "EPSG:32632"
 SPLITS = ("train", "train", "train", "validation", "test")
 SCENES, CHIPS = 2, 4  # per place, per scene
 # Reflectance * 10000 of B02 B03 B04 B05 B06 B07 B08 B8A B11 B12.
@@ -27,13 +24,8 @@ SPECTRA = {
 }
 
 
-@dataclass
-class Draft:
-    """A store before it is written: arrays over all chips, and one row per chip."""
-
-    pixels: dict[str, np.ndarray]
-    masks: dict[str, np.ndarray]
-    rows: list[dict[str, Any]]
+class Draft(Chips):
+    """A store before it is written."""
 
     def scene(self, place: int, scene: int) -> slice:
         """Return the chips of one scene."""
@@ -42,8 +34,7 @@ class Draft:
 
     def write(self, folder: Path) -> str:
         """Write a store of one part; return its path."""
-        write_chips(str(folder), self.pixels, self.masks, self.rows, gsd=10.0, path=lambda number: "parts/p0/a")
-        return str(folder)
+        return super().write(str(folder)).uri
 
 
 def draft() -> Draft:
@@ -81,25 +72,19 @@ def draft() -> Draft:
 
 def _row(number: int, masks: dict[str, np.ndarray]) -> dict[str, Any]:
     place, scene, chip = number // (SCENES * CHIPS), number // CHIPS % SCENES, number % CHIPS
-    west, north = 500_000 + 20_000.0 * place + SIZE * 10.0 * chip, 5_000_000.0
-    east, south = west + SIZE * 10.0, north - SIZE * 10.0
-    to_degrees = pyproj.Transformer.from_crs(CRS, "OGC:CRS84", always_xy=True)
-    lon, lat = to_degrees.transform((west + east) / 2, (north + south) / 2)
-    corners = [to_degrees.transform(*corner) for corner in ((west, south), (east, south), (east, north), (west, north))]
     moment = datetime(2021 + 2 * scene, 6, 3, 10, 30, 31, tzinfo=UTC) + timedelta(days=place)
     offset = 1000 * scene
-    row: dict[str, Any] = {
-        "chip_id": f"place{place}-{moment:%Y%m%d}-{chip}",
-        "scene_id": f"place{place}-{moment:%Y%m%d}",
-        "site": f"place{place}",
-        "split": SPLITS[place],
-        "datetime": moment,
-        "lon": lon,
-        "lat": lat,
-        "geometry": shapely.to_wkb(shapely.Polygon(corners)),
-        "crs": CRS,
-        "transform": [10.0, 0.0, west, 0.0, -10.0, north],
-        "row": 0,
+    row = chip_row(
+        f"place{place}-{moment:%Y%m%d}-{chip}",
+        scene_id=f"place{place}-{moment:%Y%m%d}",
+        site=f"place{place}",
+        split=SPLITS[place],
+        moment=moment,
+        west=500_000 + 20_000.0 * place + SIZE * 10.0 * chip,
+        north=5_000_000.0,
+        size=SIZE,
+    )
+    row |= {
         "col": chip,
         "land_cover": 40,
         "land_cover_fraction": 0.5,
@@ -107,12 +92,10 @@ def _row(number: int, masks: dict[str, np.ndarray]) -> dict[str, Any]:
         column(S2, "offset_applied"): offset,
         column(S2, "offset_contradicted"): False,
         column(S2, "dark_dn"): 130.0 + offset,
-        column(S2, "cloud_fraction"): 0.0,
     }
     for sensor in SENSORS:
         late = timedelta(days=2 if sensor == S1 else 0)
         row[column(sensor, "datetime")] = datetime(2011, 1, 1, tzinfo=UTC) if sensor == DEM else moment + late
-        row[column(sensor, "items")] = [f"{sensor}-{place}-{scene}"]
         row[column(sensor, "hrefs")] = [f"https://example.org/{sensor}-{place}-{scene}.tif"]
         row[column(sensor, "nodata_fraction")] = float(((masks[sensor][number] & Mask.NODATA) != 0).mean())
     return row

@@ -417,7 +417,7 @@ def test_every_expectation_is_seen_to_fail():
 
 def test_changed_pixels_do_not_match_their_digest(good, tmp_path):
     store = Path(shutil.copytree(good[0], tmp_path / "store"))
-    array = zarr.open_array(store / "parts/p0/a/pixels.zarr" / S2 / "pixels", mode="r+")
+    array = zarr.open_array(store / "parts/000/pixels.zarr" / S2 / "pixels", mode="r+")
     chip = array[13]
     chip[0, 0, 0] += 1
     array[13] = chip
@@ -428,7 +428,7 @@ def test_changed_pixels_do_not_match_their_digest(good, tmp_path):
 
 def test_a_truncated_shard_is_a_failure_and_not_an_error(good, tmp_path):
     store = Path(shutil.copytree(good[0], tmp_path / "store"))
-    shards = [path for path in (store / "parts/p0/a/pixels.zarr" / S1 / "pixels/c").rglob("*") if path.is_file()]
+    shards = [path for path in (store / "parts/000/pixels.zarr" / S1 / "pixels/c").rglob("*") if path.is_file()]
     shards[0].write_bytes(shards[0].read_bytes()[:-200])
     verdict = verdict_of(str(store), tmp_path / "validation")
     assert names(verdict.failures) == {"chips_readable"}
@@ -437,7 +437,7 @@ def test_a_truncated_shard_is_a_failure_and_not_an_error(good, tmp_path):
 
 def test_a_missing_index_is_a_failure_and_not_an_error(good, tmp_path):
     store = Path(shutil.copytree(good[0], tmp_path / "store"))
-    (store / "parts/p0/a/chips.parquet").unlink()
+    (store / "parts/000/chips.parquet").unlink()
     verdict = verdict_of(str(store), tmp_path / "validation")
     assert names(verdict.failures) == {"chips_readable"}
     assert "chips.parquet is missing" in sentence(verdict, "chips_readable")

@@ -115,19 +115,21 @@ def make_chips(
     chips: int = 6,
     size: int = 32,
     labels: bool = True,
+    site: str = "site{:02d}",
     seed: int = 0,
     sensors: Sequence[str] = SENSORS,
 ) -> Chips:
     """Make chips of land cover that can be told apart: smooth water, striped fields, rough woods.
 
-    Every fourth chip of a site has a cloud over its upper half in optical sensors, site 1 lacks radar, and every third
-    site is for validation.
+    Every fourth chip of a site has a cloud over its upper half in optical sensors, the second site lacks radar, and
+    every third one is for validation.
 
     Args:
         sites: Number of sites, one scene each.
         chips: Chips per site.
         size: Edge of a chip in pixels.
         labels: Whether the index says each chip's land cover.
+        site: Name of a site, with a place for its number.
         seed: Of the noise.
         sensors: Ids of the sensors to make.
 
@@ -137,17 +139,17 @@ def make_chips(
     pixels: dict[str, list[NDArray[np.int16]]] = {name: [] for name in sensors}
     masks: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in sensors}
     rows: list[dict[str, Any]] = []
-    for site in range(sites):
-        random = np.random.default_rng([seed, site])
+    for place in range(sites):
+        random, name_of_site = np.random.default_rng([seed, place]), site.format(place)
         for number in range(chips):
-            cover = CLASSES[(site + number) % len(CLASSES)]
+            cover = CLASSES[(place + number) % len(CLASSES)]
             row = chip_row(
-                f"site{site:02d}_20210601_{number:03d}_000",
-                scene_id=f"site{site:02d}_20210601",
-                site=f"site{site:02d}",
-                split="validation" if site % 3 == 2 else "train",
-                moment=datetime(2021, 6, 1, 10, 30, 15, tzinfo=UTC) + timedelta(days=10 * site, microseconds=number),
-                west=500_000 + 20_000.0 * site,
+                f"{name_of_site}_20210601_{number:03d}_000",
+                scene_id=f"{name_of_site}_20210601",
+                site=name_of_site,
+                split="validation" if place % 3 == 2 else "train",
+                moment=datetime(2021, 6, 1, 10, 30, 15, tzinfo=UTC) + timedelta(days=10 * place, microseconds=number),
+                west=500_000 + 20_000.0 * place,
                 north=5_000_000 - size * GSD * number,
                 size=size,
                 sensors=sensors,
@@ -162,7 +164,7 @@ def make_chips(
                     mask[: size // 2] = Mask.CLOUD
                     row[column(name, "cloud_fraction")] = 0.5
                 masks[name].append(mask)
-                if one.kind == "radar" and site == 1:
+                if one.kind == "radar" and place == 1:
                     row[column(name, "present")] = False
             rows.append(row)
     return Chips(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from earthenware.products import TrainedModel
 from earthenware.steps import Attempt, Result, StepReport
 from earthenware.testing._step import run_small_step
 
@@ -39,7 +40,7 @@ def make_model(
         return Result(
             counts={"chips": len(store)},
             metrics={"train_loss": 0.7, "validation_loss": 0.85},
-            details={"model": {"package": "model"}},
+            details=TrainedModel(package="model", package_digest=digest, family=FAMILY.name).details(),
             content=digest,
         )
 
