@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.tiny_chips import build_tiny
 
 from earthenware.chips import ChipStore
 from earthenware.embeddings import EmbedSpec, embed
@@ -19,6 +18,7 @@ from earthenware.evaluation import EvaluateSpec, evaluate
 from earthenware.inference import embed_chips, iterate_reconstructions, load_package
 from earthenware.models import families, family, register
 from earthenware.products import package_uri, trained_model
+from earthenware.testing import make_chips
 from earthenware.training import TrainSpec, train
 
 FOLDER = Path(__file__).parent
@@ -38,7 +38,7 @@ def unet():
 def chain(unet, tmp_path_factory):
     root = tmp_path_factory.mktemp("unet")
     spec = TrainSpec(family="unet", preset="tiny", epochs=1, batch_size=12, workers=1, device="cpu", tracking_uri="off")
-    chips = build_tiny(str(root / "chips"), places=12, chips=6).output
+    chips = make_chips(sites=12).build(str(root / "chips"), parts=12).output
     trained = train(spec, chips, str(root / "train"))
     return SimpleNamespace(root=root, spec=spec, chips=chips, trained=trained, model=trained.output)
 
