@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.steps import read_artifact
 
 if TYPE_CHECKING:
     from earthenware.metrics import CollapseDiagnostics, Interval
@@ -243,10 +244,10 @@ def read_evaluation(output: str) -> Evaluation:
     """Return what the evaluate step wrote below ``output``.
 
     Raises:
-        EarthenwareError: ``NOT_EVALUATED`` when there is nothing, or something else.
+        EarthenwareError: ``NOT_EVALUATED`` when there is nothing, or something else; ``OUTPUT_DAMAGED``.
     """
     try:
-        return Evaluation.model_validate(storage.read_json(storage.join(storage.normalise(output), METRICS_FILE)))
+        return Evaluation.model_validate_json(read_artifact(output, METRICS_FILE))
     except (FileNotFoundError, ValidationError) as error:
         message = f"'{storage.redact(output)}' holds no evaluation."
         raise EarthenwareError("NOT_EVALUATED", message, "Give the output of 'earthenware evaluate'.") from error

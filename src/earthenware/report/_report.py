@@ -9,7 +9,7 @@ from typing import Any
 from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.pages import Findings, render
-from earthenware.products import EmbeddingProduct, Evaluation, read_evaluation
+from earthenware.products import EmbeddingProduct, Evaluation, PictureRecord, read_evaluation
 from earthenware.report._cubes import FLAG_KEY, choose_cubes, cube_panels, cube_views
 from earthenware.report._embedding import ColouredProduct
 from earthenware.report._lineage import Lineage
@@ -18,7 +18,7 @@ from earthenware.report._maps import overview_map, site_maps
 from earthenware.report._spec import ReportSpec
 from earthenware.report._summary import headline, markdown, seconds_text, summary_rows
 from earthenware.report._training import training_charts
-from earthenware.steps import Attempt, Result, StepReport, run_step
+from earthenware.steps import Attempt, Result, StepReport, artifact, read_artifact, run_step
 
 ALGORITHM_VERSION = 2
 LARGEST = 950_000
@@ -93,15 +93,14 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
     return Result(counts={"sites": len(cubes), "bytes": len(page)})
 
 
-def _panels(evaluation: str, found: Evaluation) -> list[tuple[Any, bytes]]:
+def _panels(evaluation: str, found: Evaluation) -> list[tuple[PictureRecord, bytes]]:
     """Return the pictures of reconstructions as they lie beside the evaluation, each with its record."""
-    where = storage.normalise(evaluation)
-    return [(record, storage.read_bytes(storage.join(where, record.path))) for record in found.pictures]
+    return [(record, read_artifact(evaluation, record.path)) for record in found.pictures]
 
 
 def _history(model: str) -> list[Mapping[str, Any]]:
     try:
-        table = storage.read_table(storage.join(storage.normalise(model), "history.parquet"))
+        table = storage.read_table(artifact(model, "history.parquet"))
     except FileNotFoundError:
         return []
     rows: list[Mapping[str, Any]] = table.to_pylist()

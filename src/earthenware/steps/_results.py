@@ -53,16 +53,21 @@ def forget_others(output: str, manifest: Manifest) -> None:
             storage.delete_prefix(storage.join(folder, name))
 
 
-def artifact(output: str, name: str) -> str:
+def artifact(output: str, name: str, manifest: Manifest | None = None) -> str:
     """Return the URI of a result of a finished step by its name, or of a folder of results such as ``model``.
 
     A folder that no step made, or that was copied without its manifest or without ``results/``, has its files under
     their own names.
 
+    Args:
+        output: The step's output.
+        name: The result's name.
+        manifest: The step's manifest, where it is read already.
+
     Raises:
         EarthenwareError: ``BAD_MANIFEST``.
     """
-    return _find(output, name)[0]
+    return _find(output, name, manifest)[0]
 
 
 def read_artifact(output: str, name: str) -> bytes:
@@ -81,12 +86,12 @@ def read_artifact(output: str, name: str) -> bytes:
     return data
 
 
-def _find(output: str, name: str) -> tuple[str, ArtifactRecord | None]:
+def _find(output: str, name: str, manifest: Manifest | None = None) -> tuple[str, ArtifactRecord | None]:
     """Return where a result lies, and what the manifest says of it; of a folder, what it says of a file in it."""
     output = storage.normalise(output)
     plain = storage.join(output, name)
     try:
-        manifest = read_manifest(output)
+        manifest = manifest or read_manifest(output)
     except EarthenwareError as error:
         if error.code != "NOT_FINISHED":
             raise
