@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
+from earthenware.sensors import SENSORS
 from earthenware.steps import CommaList, Spec, marks
 
 _RUNTIME: dict[str, JsonValue] = marks(runtime=True)
@@ -83,6 +84,16 @@ class TrainSpec(Spec):
     model_name: str = Field(
         "earthenware-mae", description="Name under which MLflow registers the model", json_schema_extra=_FORM
     )
+
+    @field_validator("sensors")
+    @classmethod
+    def _sensors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in SENSORS:
+                raise ValueError(f"there is no sensor {name!r}; sensors are {', '.join(SENSORS)}")
+            if SENSORS[name].role == "label" or value.count(name) > 1:
+                raise ValueError(f"must name each sensor once, and no labels, got {name!r}")
+        return value
 
     @model_validator(mode="after")
     def _preset_exists(self) -> Self:
