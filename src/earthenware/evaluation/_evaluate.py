@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,15 +23,15 @@ from earthenware.products import (
     Features,
     PictureRecord,
     ProbeResult,
-    TrainedModel,
+    record_step,
     require_model,
 )
 from earthenware.steps import Attempt, Result, StepReport, artifact, run_step
 
 if TYPE_CHECKING:
     from earthenware.inference import Package
-    from earthenware.tracking import Run
 
+_PAGE = "page.html"
 ALGORITHM_VERSION = 2
 COLLAPSE_CHIPS = 1000
 QUALITY = 92
@@ -58,37 +56,28 @@ def evaluate(spec: EvaluateSpec, chips: str, model: str, output: str) -> StepRep
     Raises:
         EarthenwareError: ``NO_CHIPS`` for an empty store, ``NO_MODEL``, or what the store or the model raises.
     """
-    trained: list[TrainedModel] = []
-
-    def body(attempt: Attempt) -> Result:
-        trained.append(require_model(attempt.input("model"), model))
-        return _Evaluation(spec, chips, model, trained[0], attempt).run()
-
     report = run_step(
         "evaluate",
         ALGORITHM_VERSION,
         spec=spec,
         inputs={"chips": chips, "model": model},
         output=output,
-        body=body,
+        body=lambda attempt: _Evaluation(spec, chips, model, attempt).run(),
     )
-    for one in trained:  # none where the step was done before
-        with _tolerant(lambda _: None):
-            run = _run_of(one)
-            if run is not None:
-                run.log_manifest(report.manifest)
+    shown = {name: name for name in report.manifest.artifacts if name.startswith("pictures/")}
+    record_step(model, report.output, {**shown, _PAGE: "evaluation.html"})
     return report
 
 
 class _Evaluation:
     """One attempt at an evaluation."""
 
-    def __init__(self, spec: EvaluateSpec, chips: str, model: str, trained: TrainedModel, attempt: Attempt) -> None:
+    def __init__(self, spec: EvaluateSpec, chips: str, model: str, attempt: Attempt) -> None:
         from earthenware.inference import load_package
 
         self.spec = spec
         self.attempt = attempt
-        self.trained = trained
+        trained = require_model(attempt.input("model"), model)
         self.store = ChipStore.open(chips)
         if not len(self.store):
             message = f"The chip store '{storage.redact(self.store.uri)}' has no chips to evaluate on."
@@ -108,21 +97,20 @@ class _Evaluation:
             collapse=collapse,
             pictures=tuple(record for record, _ in pictures.values()),
         )
-        files = {path: data for path, (_, data) in pictures.items()}
         self.attempt.put_json(METRICS_FILE, found.model_dump(mode="json"))
-        for path, data in files.items():
+        for path, (_, data) in pictures.items():
             self.attempt.put(path, data)
         shown = list(pictures.values())[:SHOWN]
         page = render(__package__, "evaluation.html", title="Evaluation", found=Findings(found), panels=shown).encode()
-        self.attempt.put("page.html", page)
-        metrics = found.figures()
-        self._record(metrics, {**files, "evaluation.html": page})
+        self.attempt.put(_PAGE, page)
         counts = {"pictures": len(pictures)}
         if found.reconstruction is not None:
             counts["chips_reconstructed"] = found.reconstruction.chips
         if probes.available:
             counts |= {"chips_probed": probes.held_out.chips, "sites_probed": probes.held_out.sites}
-        return Result(counts=counts, metrics=metrics, details={"alarm": collapse is not None and collapse.alarm})
+        return Result(
+            counts=counts, metrics=found.figures(), details={"alarm": collapse is not None and collapse.alarm}
+        )
 
     def _reconstruction(self) -> tuple[Reconstruction | None, NDArray[np.int64]]:
         held_out, split = held_out_chips(self.store)
@@ -220,30 +208,3 @@ class _Evaluation:
                 encode_jpeg(panel, QUALITY),
             )
         return found
-
-    def _record(self, metrics: Mapping[str, float], files: Mapping[str, bytes]) -> None:
-        """Tell the MLflow run of the model how it did."""
-        with _tolerant(lambda why: self.attempt.warn("NOT_TRACKED", f"MLflow has not been told of this step: {why}")):
-            run = _run_of(self.trained)
-            if run is not None:
-                run.log_metrics(metrics, prefix="evaluate")
-                for path, data in files.items():
-                    run.log_bytes(path, data)
-
-
-def _run_of(trained: TrainedModel) -> Run | None:
-    """Return the run that trained a model, None where training was not tracked."""
-    if trained.tracked is None:
-        return None
-    from earthenware.tracking import resume_run
-
-    return resume_run(trained.tracked.run_id, trained.tracked.tracking_uri)
-
-
-@contextmanager
-def _tolerant(tell: Callable[[str], None]) -> Iterator[None]:
-    """Go on without tracking where it fails: the results do not depend on it and lie in the output."""
-    try:
-        yield
-    except EarthenwareError as error:
-        tell(error.message)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, invalid_fields
-from earthenware.steps import Manifest, artifact, is_dry_run, read_manifest
+from earthenware.steps import EventLog, Manifest, artifact, is_dry_run, read_artifact, read_manifest
 
 _KEY: Final = "model"
 
@@ -96,15 +97,18 @@ def package_uri(output: str) -> str:
     return artifact(output, require_model(read_manifest(output), output).package)
 
 
-def record_step(model: str, output: str) -> None:
-    """Log a step, such as the validation of a model's chips, to the MLflow run that trained the model.
+def record_step(model: str, output: str, files: Mapping[str, str] | None = None) -> None:
+    """Log a finished step, such as the validation of a model's chips, to the MLflow run that trained the model.
+
+    What a step is worth lies in its output: where MLflow cannot be told, a warning says so.
 
     Args:
         model: Output of the training; nothing is logged where it was not tracked, or where the step is logged already.
         output: Output of the other step.
+        files: Names of results to log, with the paths that they get in MLflow.
 
     Raises:
-        EarthenwareError: ``TRACKING_*``, or what reading a manifest raises.
+        EarthenwareError: What reading a manifest raises.
     """
     trained = None if is_dry_run() else trained_model(read_manifest(model))
     if trained is None or trained.tracked is None:
@@ -112,6 +116,13 @@ def record_step(model: str, output: str) -> None:
     from earthenware.tracking import resume_run
 
     manifest = read_manifest(output)
-    run = resume_run(trained.tracked.run_id, trained.tracked.tracking_uri)
-    if run.client.get_run(run.run_id).data.tags.get(f"{manifest.step}.digest") != manifest.digest:
+    try:
+        run = resume_run(trained.tracked.run_id, trained.tracked.tracking_uri)
+        if run.client.get_run(run.run_id).data.tags.get(f"{manifest.step}.digest") == manifest.digest:
+            return
+        for name, path in (files or {}).items():
+            run.log_bytes(path, read_artifact(output, name))
         run.log_manifest(manifest)
+    except EarthenwareError as error:
+        message = f"MLflow has not been told of this step: {error.message}"
+        EventLog(manifest.step).emit("warning", code="NOT_TRACKED", message=message)
