@@ -36,10 +36,16 @@ def encode(values: npt.ArrayLike, scale: float, offset: float = 0.0) -> npt.NDAr
 
     if not scale > 0:
         raise ValueError(f"scale must be larger than 0, not {scale}")
-    physical = np.asarray(values, dtype=np.float64)
+    physical = np.asarray(values)
     finite = np.isfinite(physical)
-    steps = np.rint((np.where(finite, physical, offset) - offset) / scale)
-    return np.where(finite, np.clip(steps, _SMALLEST, _LARGEST), NODATA).astype(np.int16)
+    steps = np.where(finite, physical, offset).astype(np.float64)
+    # In place: a strip of a scene has millions of pixels, and most sensors store their unit as it is.
+    if offset:
+        steps -= offset
+    if scale != 1:
+        steps /= scale
+    np.clip(np.rint(steps, out=steps), _SMALLEST, _LARGEST, out=steps)
+    return np.where(finite, steps.astype(np.int16), np.int16(NODATA))
 
 
 def decode(stored: npt.ArrayLike, scale: float, offset: float = 0.0) -> npt.NDArray[np.float32]:
