@@ -109,12 +109,14 @@ def read_pixels(
 
 def _gdal_path(href: str) -> str:
     """Return a link in GDAL's way of writing, which it cannot take for anything else."""
-    scheme = urlsplit(href).scheme
-    if scheme in ("http", "https") and "://" in href:
+    if storage.is_web(href):
         return f"/vsicurl/{href}"
-    if href.startswith("s3://"):
-        return f"/vsis3/{storage.normalise(href).removeprefix('s3://')}"
-    path = storage.local_path(href)
+    try:
+        if href.startswith("s3://"):
+            return f"/vsis3/{storage.normalise(href).removeprefix('s3://')}"
+        path = storage.local_path(href)
+    except EarthenwareError as error:
+        raise EarthenwareError("FORBIDDEN_LINK", error.message, error.remedy) from None
     if str(path).lstrip("/").lower().startswith("vsi"):
         raise EarthenwareError("FORBIDDEN_LINK", f"'{href[:200]}' is not the address of a file.")
     try:
