@@ -121,10 +121,6 @@ class Run:
             local.write_bytes(data)
             patiently(self.tracking_uri, lambda: self.client.log_artifact(self.run_id, str(local), folder or None))
 
-    def log_figure(self, path: str, figure: Any) -> None:
-        """Log a matplotlib figure as a picture."""
-        patiently(self.tracking_uri, lambda: self.client.log_figure(self.run_id, figure, path))
-
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
         from mlflow.entities import RunTag
