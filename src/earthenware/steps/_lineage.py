@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.network import fetch
 from earthenware.steps._documents import MANIFEST
 from earthenware.steps._manifest import InputRecord, Manifest, read_manifest
 
@@ -74,6 +73,8 @@ def read_inputs(
 
 
 def _input_digest(name: str, uri: str) -> tuple[str, Manifest | None]:
+    from earthenware.network import fetch  # only here: it takes a part of a second
+
     try:
         if not uri.endswith(f"/{MANIFEST}") and not (storage.is_local(uri) and storage.local_path(uri).is_dir()):
             with contextlib.suppress(FileNotFoundError):  # not a single file: it must be the output of a step
