@@ -15,9 +15,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from earthenware.cli._main import _call
 from earthenware.compiling import compile_pipeline, load_profile, shipped_profiles
 from earthenware.graph import KINDS, PIPELINES, find_steps
-from earthenware.steps import read_manifest
 from tests.kubeflow.stand_in_kfp import StandIn
-from tests.pipelines.conftest import Run
 from tests.pipelines.runs import earthenware
 
 CUBES = [step.name for step in PIPELINES["cubes"].steps]
@@ -62,9 +60,7 @@ print(done.manifest("merge").counts["chips"], done.folder, sep="\\n")
 """
 
 
-def test_a_program_runs_it_and_shares_its_steps_with_pretrain(
-    small_catalog: Path, finished: Run, tmp_path: Path
-) -> None:
+def test_a_program_runs_it_and_it_keeps_its_spec(small_catalog: Path, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     done = subprocess.run(
         [sys.executable, "program.py", str(small_catalog)],
@@ -76,7 +72,7 @@ def test_a_program_runs_it_and_shares_its_steps_with_pretrain(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     *_, chips, folder = done.stdout.split()
-    assert int(chips) == read_manifest(str(finished.output("merge"))).counts["chips"]
+    assert int(chips) > 20
     kept = yaml.safe_load((Path(folder) / "spec.yaml").read_text())
     (written,) = (tmp_path / "root" / "specs").iterdir()
     assert yaml.safe_load(written.read_text()) == kept
