@@ -145,7 +145,9 @@ def test_the_run_holds_parameters_metrics_and_digests(run, report, chips):
     data = run.client.get_run(run.run_id).data
     assert run.client.get_run(run.run_id).info.status == "FINISHED"
     assert data.params["train/epochs"] == "6"
-    assert data.params["build/size"] == "16"
+    build = {name: str(value) for name, value in read_manifest(chips).spec.items()}
+    assert build
+    assert {name: data.params[f"build/{name}"] for name in build} == build
     assert data.metrics["build/count/chips"] == 192
     assert data.metrics["train/count/steps"] == 36
     assert data.tags["build.digest"] == read_manifest(chips).digest
