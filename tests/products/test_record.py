@@ -41,10 +41,10 @@ def test_a_step_is_logged_once_to_the_run_of_its_model(tmp_path: Path, monkeypat
     model = tracked_model(tmp_path / "train", uri, run.run_id)
     other = finished("validate", tmp_path / "validate")
     with dry_run():
-        record_step(model, other)
+        record_step(read_manifest(model), other, read_manifest(other))
     assert "validate.digest" not in run.client.get_run(run.run_id).data.tags
     for _ in range(2):
-        record_step(model, other, {"page.html": "pages/validate.html"})
+        record_step(read_manifest(model), other, read_manifest(other), {"page.html": "pages/validate.html"})
     logged = run.client.get_run(run.run_id).data
     assert logged.metrics == {"validate/score": 0.5, "validate/count/chips": 7.0} | {
         key: value for key, value in logged.metrics.items() if key.startswith("validate/seconds/")
@@ -62,7 +62,8 @@ def test_a_store_that_is_gone_costs_a_warning_and_no_step(
 
     monkeypatch.setattr(tracking, "resume_run", gone)
     model = tracked_model(tmp_path / "train", "http://127.0.0.1:9", "0" * 32)
-    record_step(model, finished("embed", tmp_path / "embed"))
+    other = finished("embed", tmp_path / "embed")
+    record_step(read_manifest(model), other, read_manifest(other))
     assert "embed: warning: MLflow has not been told of this step: The MLflow store cannot be used." in (
         capsys.readouterr().err
     )
@@ -72,4 +73,5 @@ def test_a_model_that_was_not_tracked_asks_no_store(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(tracking, "resume_run", None)
     trained = TrainedModel(package="model", package_digest="0" * 64, family="mae")
     model = finished("train", tmp_path / "train", trained.details())
-    record_step(model, finished("embed", tmp_path / "embed"))
+    other = finished("embed", tmp_path / "embed")
+    record_step(read_manifest(model), other, read_manifest(other))

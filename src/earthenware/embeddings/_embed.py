@@ -58,7 +58,7 @@ def embed(spec: EmbedSpec, chips: str, model: str, output: str) -> StepReport:
         output=output,
         body=lambda attempt: _Export(spec, chips, model, attempt).run(),
     )
-    record_step(model, report.output)
+    record_step(report.inputs["model"][0], report.output, report.manifest)
     return report
 
 

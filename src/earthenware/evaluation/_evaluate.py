@@ -65,7 +65,7 @@ def evaluate(spec: EvaluateSpec, chips: str, model: str, output: str) -> StepRep
         body=lambda attempt: _Evaluation(spec, chips, model, attempt).run(),
     )
     shown = {name: name for name in report.manifest.artifacts if name.startswith("pictures/")}
-    record_step(model, report.output, {**shown, _PAGE: "evaluation.html"})
+    record_step(report.inputs["model"][0], report.output, report.manifest, {**shown, _PAGE: "evaluation.html"})
     return report
 
 

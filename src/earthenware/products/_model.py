@@ -97,31 +97,34 @@ def package_uri(output: str) -> str:
     return artifact(output, require_model(read_manifest(output), output).package)
 
 
-def record_step(model: str, output: str, files: Mapping[str, str] | None = None) -> None:
+def record_step(
+    model: Manifest | None, output: str, manifest: Manifest, files: Mapping[str, str] | None = None
+) -> None:
     """Log a finished step, such as the validation of a model's chips, to the MLflow run that trained the model.
 
     What a step is worth lies in its output: where MLflow cannot be told, a warning says so.
 
     Args:
-        model: Output of the training; nothing is logged where it was not tracked, or where the step is logged already.
+        model: Manifest of the training; nothing is logged where it was not tracked, or where the step is logged
+            already.
         output: Output of the other step.
+        manifest: Its manifest.
         files: Names of results to log, with the paths that they get in MLflow.
 
     Raises:
-        EarthenwareError: What reading a manifest raises.
+        EarthenwareError: ``BAD_MANIFEST`` where what the training says of its model cannot be read.
     """
-    trained = None if is_dry_run() else trained_model(read_manifest(model))
+    trained = None if model is None or is_dry_run() else trained_model(model)
     if trained is None or trained.tracked is None:
         return
     from earthenware.tracking import resume_run
 
-    manifest = read_manifest(output)
     try:
         run = resume_run(trained.tracked.run_id, trained.tracked.tracking_uri)
         if run.client.get_run(run.run_id).data.tags.get(f"{manifest.step}.digest") == manifest.digest:
             return
         for name, path in (files or {}).items():
-            run.log_bytes(path, read_artifact(output, name))
+            run.log_bytes(path, read_artifact(output, name, manifest))
         run.log_manifest(manifest)
     except EarthenwareError as error:
         message = f"MLflow has not been told of this step: {error.message}"

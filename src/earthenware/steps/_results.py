@@ -70,14 +70,14 @@ def artifact(output: str, name: str, manifest: Manifest | None = None) -> str:
     return _find(output, name, manifest)[0]
 
 
-def read_artifact(output: str, name: str) -> bytes:
+def read_artifact(output: str, name: str, manifest: Manifest | None = None) -> bytes:
     """Return a result's bytes, having compared them with the digest in the manifest where there is one.
 
     Raises:
         FileNotFoundError: There is no such result.
         EarthenwareError: ``OUTPUT_DAMAGED`` when its content is not the one that the step wrote.
     """
-    uri, record = _find(output, name)
+    uri, record = _find(output, name, manifest)
     data = storage.read_bytes(uri)
     if record is not None and hashlib.sha256(data).hexdigest() != record.sha256:
         message = f"'{storage.redact(uri)}' is not what its step wrote."

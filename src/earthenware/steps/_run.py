@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -41,12 +41,14 @@ class StepReport:
         output: URI of its output, with any ``{fingerprint}`` filled in.
         manifest: Its manifest.
         reused: True when a finished output was found and nothing was done.
+        inputs: Manifests of the inputs by their names, None for what is no step's output.
     """
 
     step: str
     output: str
     manifest: Manifest
     reused: bool
+    inputs: Mapping[str, Sequence[Manifest | None]] = field(default_factory=dict)
 
 
 class DryRun(Exception):  # noqa: N818 - it stops a run that has nothing wrong with it
@@ -163,7 +165,7 @@ def _run(
     if plan.state == "done" and plan.manifest is not None:
         with contextlib.suppress(EarthenwareError):  # an output that can only be read is as good
             publish(output, plan.manifest)
-        return StepReport(step, output, plan.manifest, reused=True)
+        return StepReport(step, output, plan.manifest, reused=True, inputs=manifests)
     if plan.state == "occupied":
         raise occupied(plan)
     if _dry.get():
@@ -182,7 +184,7 @@ def _run(
         plan = make_plan(output, asked, leased_by_us=True)
         if plan.state == "done" and plan.manifest is not None:  # the former holder finished while this run waited
             publish(output, plan.manifest)
-            return StepReport(step, output, plan.manifest, reused=True)
+            return StepReport(step, output, plan.manifest, reused=True, inputs=manifests)
         try:
             began = time.monotonic()
             with _scratch(step, output) as scratch:
@@ -205,7 +207,7 @@ def _run(
                 storage.write_json(storage.join(output, ERROR), _describe(step, error))
             raise
         storage.delete_file(storage.join(output, ERROR))
-    return StepReport(step, output, manifest, reused=False)
+    return StepReport(step, output, manifest, reused=False, inputs=manifests)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.launch import ray_job_settings, run_as_ray_job, step_command
 from earthenware.products import TrainedModel, record_step
-from earthenware.steps import Attempt, Result, StepReport, run_step
+from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
 from earthenware.training._job import split_chips, total_steps
 from earthenware.training._record import Record
 from earthenware.training._spec import TrainSpec
@@ -56,7 +56,7 @@ def train(spec: TrainSpec, chips: str, output: str, validation: str = "") -> Ste
     settings = ray_job_settings()
     report = here() if settings is None else run_as_ray_job(settings, here, command=command, workers=spec.workers)
     if validation:
-        record_step(report.output, validation)
+        record_step(report.manifest, validation, read_manifest(validation))
     return report
 
 
