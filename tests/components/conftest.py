@@ -62,7 +62,7 @@ class Bench:
                 return {"chips": self.chips, "model": self.model}, {}
             case "report":
                 made = {"evaluation": self.output("evaluate"), "embeddings": self.output("embed")}
-                return {"chips": self.chips, "model": self.model, **made}, {"places": 1, "queries": 1}
+                return {"chips": self.chips, "model": self.model, **made}, {"sites": 1, "queries": 1}
         raise KeyError(name)
 
     def ran(self, name: str) -> Ran:

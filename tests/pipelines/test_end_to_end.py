@@ -16,13 +16,16 @@ import pytest
 from PIL import Image
 
 from earthenware.chips import ChipStore
+from earthenware.graph import PIPELINES
 from earthenware.products import TrackedModel, trained_model
 from earthenware.steps import read_manifest
 from earthenware.tracking import CANDIDATE, find_version, load_candidate, resume_run
 from tests.pipelines.conftest import Run
 from tests.pipelines.runs import SMALL, earthenware, processes_about, run_pretrain
 
-STEPS = ["query", "build", "merge", "validate", "train", "evaluate", "embed", "report"]
+pytestmark = pytest.mark.system
+
+STEPS = [step.name for step in PIPELINES["pretrain"].steps if step.kind != "gate"]
 
 
 def test_the_run_ends_well_and_says_what_came_of_it(finished: Run) -> None:
@@ -146,7 +149,6 @@ def test_the_pipeline_keeps_its_log_and_events_with_the_run(finished: Run) -> No
     assert all(json.loads(line)["time"] < time.time() for line in lines)
 
 
-@pytest.mark.system
 def test_the_report_shows_its_pictures_in_a_browser(finished: Run, tmp_path: Path) -> None:
     browser = shutil.which("chromium")
     assert browser, "the system tests need Debian's package chromium"

@@ -205,8 +205,8 @@ def contradicted() -> Draft:
 
 
 TOLD = (
-    "1 of 10 scenes contradict the offset that their item declares: sentinel-2-l2a-0-0 claims processing baseline "
-    "05.09 (+1000) but 0.1 % of its visible pixels are at DN 312 or less, below the 1000 that an offset would leave: "
+    "1 of 10 scenes contradict the offset that their item declares: sentinel-2-l2a-place0-20210603 claims processing "
+    "baseline 05.09 (+1000) but 0.1 % of its visible pixels are at DN 312 or less, below the 1000 that an offset would leave: "
     "no offset was removed."
 )
 
@@ -237,7 +237,7 @@ def test_without_the_scenes_the_sentence_does_without_the_baseline(tmp_path):
     validate(ValidateSpec(), chips, str(tmp_path / "validation"))
     verdict = read_verdict(str(tmp_path / "validation"))
     assert verdict.passed
-    assert "sentinel-2-l2a-0-0 declares an offset of +1000 but 0.1 %" in verdict.warnings[0].sentence
+    assert "sentinel-2-l2a-place0-20210603 declares an offset of +1000 but 0.1 %" in verdict.warnings[0].sentence
 
 
 def test_real_places_pass_and_the_contradicting_one_is_told(realdata, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -64,7 +65,7 @@ def local_ray(workers: int) -> Iterator[int]:
     settings = dict(RAY_SETTINGS)
     folder = None
     if not existing_ray():
-        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
         folder = _folder()
     before = dict(os.environ)
     terminate = signal.getsignal(signal.SIGTERM)
@@ -102,6 +103,12 @@ def local_ray(workers: int) -> Iterator[int]:
         os.environ.update({name: value for name, value in before.items() if name.startswith(_OURS)})
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def _token() -> str:
+    """Return this process's token: one for all its Rays, as Ray may keep the first that a process used."""
+    return secrets.token_hex(32)
 
 
 def _folder() -> Path:
