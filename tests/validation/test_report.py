@@ -206,8 +206,8 @@ def contradicted() -> Draft:
 
 TOLD = (
     "1 of 10 scenes contradict the offset that their item declares: sentinel-2-l2a-place0-20210603 claims processing "
-    "baseline 05.09 (+1000) but 0.1 % of its visible pixels are at DN 312 or less, below the 1000 that an offset would leave: "
-    "no offset was removed."
+    "baseline 05.09 (+1000) but 0.1 % of its visible pixels are at DN 312 or less, below the 1000 that an offset "
+    "would leave: no offset was removed."
 )
 
 
