@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,37 @@ def _within(name: str, allowed: set[str]) -> bool:
 
 def test_imports_run_one_way():
     assert violations(SOURCE) == []
+
+
+def circles(source: Path) -> list[str]:
+    """Return one sentence for a circle of files that import each other, within rooms and across them."""
+    files = {module_of(path, source): path for path in sorted(source.rglob("*.py"))}
+    sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+    for module, path in files.items():
+        if path.name == "__init__.py":  # a package's face hands on names of its own modules
+            continue
+        package = ".".join(("earthenware", *path.relative_to(source).parent.parts))
+        named = {name for _, name in imports(ast.parse(path.read_text(encoding="utf-8")), package)}
+        named |= {name.rpartition(".")[0] for name in named}
+        sorter.add(module, *(one for one in named if one in files and files[one].name != "__init__.py"))
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        return [" imports ".join(reversed(error.args[1]))]
+    return []
+
+
+def module_of(path: Path, source: Path) -> str:
+    return ".".join(("earthenware", *path.relative_to(source).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def test_no_files_import_each_other_in_a_circle(tmp_path):
+    assert circles(SOURCE) == []
+    for name, other in (("_a", "_b"), ("_b", "_c"), ("_c", "_a")):
+        path = tmp_path / "earthenware" / "chips" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"def f():\n    from earthenware.chips.{other} import x\n")
+    assert "earthenware.chips._a imports earthenware.chips._b" in circles(tmp_path / "earthenware")[0]
 
 
 def test_the_picture_of_the_house_is_that_of_the_source():

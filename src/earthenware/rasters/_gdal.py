@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from earthenware import network, storage
 
-if TYPE_CHECKING:
-    from earthenware.rasters._open import Reading
+
+@dataclass(frozen=True)
+class Reading:
+    """How rasters are read.
+
+    Attributes:
+        retries: Times a request that failed with 429, 5xx or a broken connection is repeated; the delay doubles.
+        timeout: Seconds that a request may take.
+        delay: Seconds before the first repetition.
+        own: URIs that the user gave: their buckets are asked with the user's endpoint and keys, see
+            :func:`earthenware.storage.access`.
+        catalog: Address of the catalog that the links come from; they are followed to public hosts, and to hosts of
+            the kind that the catalog's own is of.
+    """
+
+    retries: int = 3
+    timeout: float = 60
+    delay: float = 0.5
+    own: tuple[str, ...] = ()
+    catalog: str = ""
 
 
 def gdal_options(href: str, reading: Reading) -> dict[str, Any]:

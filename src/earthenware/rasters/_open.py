@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from earthenware import network, storage
 from earthenware.errors import EarthenwareError, first_line
-from earthenware.rasters._gdal import gdal_options
+from earthenware.rasters._gdal import Reading, gdal_options
 
 _LONGEST_SIDE: Final = 2**20
 """Pixels of a file's longer side; WorldCover's largest files have 36,000."""
@@ -23,27 +22,6 @@ _LARGEST_BLOCK: Final = 2**29
 """Bytes of one block (a tile or strip), which GDAL decodes as a whole; an untiled Sentinel-2 band has 241 MB."""
 _LARGEST_READ: Final = 2**30
 """Bytes read at once; a whole Sentinel-2 band has 241 MB."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How rasters are read.
-
-    Attributes:
-        retries: Times a request that failed with 429, 5xx or a broken connection is repeated; the delay doubles.
-        timeout: Seconds that a request may take.
-        delay: Seconds before the first repetition.
-        own: URIs that the user gave: their buckets are asked with the user's endpoint and keys, see
-            :func:`earthenware.storage.access`.
-        catalog: Address of the catalog that the links come from; they are followed to public hosts, and to hosts of
-            the kind that the catalog's own is of.
-    """
-
-    retries: int = 3
-    timeout: float = 60
-    delay: float = 0.5
-    own: tuple[str, ...] = ()
-    catalog: str = ""
 
 
 @contextmanager

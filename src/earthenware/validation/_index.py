@@ -10,8 +10,8 @@ import numpy as np
 from earthenware.chips import column, index_schema
 from earthenware.sensors import SENSORS
 from earthenware.validation._check import BETWEEN, IN_SET, Check, Finding, count_of, examples_of, naming
+from earthenware.validation._limits import Limits, moment
 from earthenware.validation._location import add_location, location_checks
-from earthenware.validation._spec import ValidateSpec, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +93,7 @@ def _is_timed(sensor: str) -> bool:
     return sensor in SENSORS and SENSORS[sensor].window_days is not None
 
 
-def index_checks(spec: ValidateSpec, gsd: float) -> list[Check]:
+def index_checks(spec: Limits, gsd: float) -> list[Check]:
     """Return the expectations about the index.
 
     Args:
@@ -140,7 +140,7 @@ def _duplicates(finding: Finding) -> str:
     return f"{count_of(len(finding.rows), finding.total, 'chips')} hold the very pixels of another chip: {named}."
 
 
-def _splits(spec: ValidateSpec) -> list[Check]:
+def _splits(spec: Limits) -> list[Check]:
     minimum = {"train": spec.min_chips_train, "validation": spec.min_chips_validation, "test": spec.min_chips_test}
     return [
         Check(
@@ -181,7 +181,7 @@ def _too_few(split: str, minimum: int) -> Callable[[Finding], str]:
     return explain
 
 
-def _times(spec: ValidateSpec) -> list[Check]:
+def _times(spec: Limits) -> list[Check]:
     earliest = moment(spec.earliest).replace(tzinfo=None)
     latest = (moment(spec.latest) if spec.latest else datetime.now(UTC)).replace(tzinfo=None)
     limits = {"column": "datetime", "min_value": earliest, "max_value": latest}
@@ -221,7 +221,7 @@ def _times(spec: ValidateSpec) -> list[Check]:
     ]
 
 
-def _presence(spec: ValidateSpec) -> list[Check]:
+def _presence(spec: Limits) -> list[Check]:
     return [
         Check(
             "fraction_range",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from earthenware.validation._spec import ValidateSpec
+    from earthenware.validation._limits import Limits
 
 
 def add_location(chips: pd.DataFrame, chip_size: int) -> None:
@@ -97,7 +97,7 @@ def _overlap(shapes: Any, polygons: NDArray[np.bool_], chips: pd.DataFrame) -> t
     return share, other
 
 
-def location_checks(spec: ValidateSpec, gsd: float) -> list[Check]:
+def location_checks(spec: Limits, gsd: float) -> list[Check]:
     """Return the expectations about places, for a store of this ground sampling distance (m)."""
     return [
         Check(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from earthenware.sensors import OffsetDecision
     from earthenware.validation._check import Severity
-    from earthenware.validation._spec import ValidateSpec
+    from earthenware.validation._limits import Limits
 
 # The build judges whole scenes; here a sample of chips is seen, so that twice its evidence is asked for.
 _DOUBT: Final = 2.0
@@ -115,7 +115,7 @@ def has_offsets(sensor: str) -> bool:
 
 
 def offset_table(
-    evidence: dict[tuple[str, str], Evidence], chips: pd.DataFrame, sensors: Sequence[str], spec: ValidateSpec
+    evidence: dict[tuple[str, str], Evidence], chips: pd.DataFrame, sensors: Sequence[str], spec: Limits
 ) -> pd.DataFrame:
     """Return one row per scene of a sensor with offsets: what was declared, what was done, and what its pixels say.
 
@@ -168,7 +168,7 @@ def _scenes(sensor: str, chips: pd.DataFrame) -> pd.DataFrame:
     return scenes
 
 
-def _judge(offsets: pd.DataFrame, spec: ValidateSpec, size: int) -> None:
+def _judge(offsets: pd.DataFrame, spec: Limits, size: int) -> None:
     """Add one column per expectation: True where a scene keeps to it.
 
     Args:
@@ -216,7 +216,7 @@ def add_revisions(offsets: pd.DataFrame, scenes: Sequence[str]) -> None:
     offsets["baseline"] = [found.get(key, "") for key in zip(offsets["sensor"], offsets["scene_id"], strict=True)]
 
 
-def offset_checks(spec: ValidateSpec) -> list[Check]:
+def offset_checks(spec: Limits) -> list[Check]:
     """Return the expectations about the offset, each over one row per scene of a sensor that has one."""
 
     def check(

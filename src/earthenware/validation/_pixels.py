@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from earthenware.validation._examine import Examination
-    from earthenware.validation._spec import ValidateSpec
+    from earthenware.validation._limits import Limits
 
 _FEWEST_PIXELS: Final = 256
 """Valid pixels that a band must have before its being constant, or brighter than another, means anything."""
@@ -100,7 +100,7 @@ def _vegetation(chips: pd.DataFrame) -> pd.DataFrame:
     return scenes.reset_index(drop=True)
 
 
-def pixel_checks(spec: ValidateSpec) -> list[Check]:
+def pixel_checks(spec: Limits) -> list[Check]:
     """Return the expectations about pixels and masks."""
     return [*_life(), *_ranges(spec), *_order(), *_masks(spec)]
 
@@ -131,7 +131,7 @@ def _life() -> list[Check]:
     ]
 
 
-def _ranges(spec: ValidateSpec) -> list[Check]:
+def _ranges(spec: Limits) -> list[Check]:
     kinds = sorted({one.kind for one in SENSORS.values() if not one.legend})
     checks = [
         Check(
@@ -199,7 +199,7 @@ def _order() -> list[Check]:
     ]
 
 
-def _masks(spec: ValidateSpec) -> list[Check]:
+def _masks(spec: Limits) -> list[Check]:
     return [
         Check(
             "mask_matches_pixels",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from earthenware.chips import BandStatistics
     from earthenware.steps import Manifest
-    from earthenware.validation._spec import ValidateSpec
+    from earthenware.validation._limits import Limits
 
 
 def statistics_table(statistics: Mapping[str, Mapping[str, BandStatistics]]) -> pd.DataFrame:
@@ -42,7 +42,7 @@ def records_table(manifest: Manifest) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def store_checks(spec: ValidateSpec) -> list[Check]:
+def store_checks(spec: Limits) -> list[Check]:
     """Return the expectations about the store as a whole."""
     return [
         Check(
