@@ -40,7 +40,7 @@ soak: $(STAMP)  ## Sixty steps and twenty builds killed again and again; writes 
 lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src components pipelines benchmarks
+	$(BIN)/mypy src components pipelines benchmarks docs
 
 format: $(STAMP)  ## Format the code
 	$(BIN)/ruff check --fix-only .
