@@ -137,3 +137,8 @@ def test_only_local_uris_are_paths() -> None:
     assert not storage.is_local("s3://b/x")
     with pytest.raises(EarthenwareError, match="not a local path"):
         storage.local_path("s3://b/x")
+
+
+def test_redact_leaves_a_path_without_a_host_as_it_is() -> None:
+    assert storage.redact("sqlite:////tmp/work/mlflow.db") == "sqlite:////tmp/work/mlflow.db"
+    assert storage.redact("sqlite:///relative.db") == "sqlite:///relative.db"

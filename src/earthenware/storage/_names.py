@@ -11,7 +11,7 @@ import os
 import posixpath
 import re
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from earthenware.errors import EarthenwareError
 
@@ -152,7 +152,8 @@ def redact(uri: str) -> str:
         parts = urlsplit(uri)
     except ValueError:  # a bracket without its partner
         return f"{scheme}://..."
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    # Put together by hand: urlunsplit makes sqlite:////tmp/x, which has no host, into sqlite://tmp/x.
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def redact_text(text: str) -> str:
