@@ -91,11 +91,3 @@ def smooth(field: NDArray[Any], sigma: float) -> Field:
         scipy.ndimage.gaussian_filter(field.astype(np.float32, copy=False), sigma, mode="nearest", truncate=3.0),
         dtype=np.float32,
     )
-
-
-def warp(field: NDArray[Any], rows: Field, columns: Field, *, order: int = 1) -> NDArray[Any]:
-    """Read ``field`` [y, x] at every pixel's place plus ``rows`` and ``columns`` pixels (edges repeat)."""
-    y, x = np.indices(rows.shape, dtype=np.float32)
-    return np.asarray(
-        scipy.ndimage.map_coordinates(field, [y + rows, x + columns], order=order, mode="nearest", prefilter=False)
-    )
