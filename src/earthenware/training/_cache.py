@@ -114,12 +114,11 @@ def cached(
         if group.rank == 0:
             path.unlink()
     arrays = _arrays(block, store, sensors, len(chips))
-    own = np.arange(group.rank, len(chips), group.size)
-    for start in range(0, len(own), _BATCH):
-        rows = own[start : start + _BATCH]
-        for sensor, read in store.read_batch(sensors, chips[rows]).items():
-            arrays[sensor].pixels[rows], arrays[sensor].mask[rows] = read
-        progress(start)
+    for start in range(group.rank, len(chips), group.size * _BATCH):
+        own = slice(start, start + group.size * _BATCH, group.size)
+        batch = {sensor: ChipArrays(one.pixels[own], one.mask[own]) for sensor, one in arrays.items()}
+        store.read_batch(sensors, chips[own], out=batch)
+        progress(start // group.size)
     group.barrier()
     place = np.full(len(store), -1, dtype=np.int64)
     place[chips] = np.arange(len(chips))
