@@ -8,10 +8,11 @@ import pytest
 import shapely
 
 from earthenware.chips import ChipStore
+from earthenware.sensors import SENSORS
 from earthenware.validation import ValidateSpec
-from earthenware.validation._check import run_suites
-from earthenware.validation._index import index_checks, index_tables
-from earthenware.validation._store import store_checks
+from earthenware.validation._expectations import checks
+from earthenware.validation._index import index_tables
+from earthenware.validation._suites import run_suites
 from tests.validation._stores import SIZE, draft
 
 
@@ -21,7 +22,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ChipStore:
 
 
 def broken(index: pa.Table, store: ChipStore) -> dict[str, str]:
-    outcomes = run_suites(index_checks(ValidateSpec(), store.gsd), index_tables(index, list(store.sensors), SIZE))
+    outcomes = run_suites(checks(ValidateSpec().limits(store.gsd)), index_tables(index, list(store.sensors), SIZE))
     return {outcome.check.name: outcome.sentence for outcome in outcomes if not outcome.passed}
 
 
@@ -59,7 +60,7 @@ def test_infinite_and_missing_positions_are_named(store):
 
 def test_a_store_that_states_other_counts_is_named():
     tables = {"store": pd.DataFrame({"stated": [12], "indexed": [11]})}
-    outcome = next(one for one in run_suites(store_checks(ValidateSpec()), tables) if not one.passed)
+    outcome = next(one for one in run_suites(checks(ValidateSpec().limits(10.0)), tables) if not one.passed)
     assert outcome.check.name == "store_counts"
     assert outcome.sentence == "The store states 12 chips but its index holds 11."
 
@@ -71,3 +72,9 @@ def test_an_index_full_of_nulls_still_gets_a_verdict(store):
     found = broken(index, store)
     assert "14 of 14 required columns have gaps" in found["required_values"]
     assert {"train_chips", "sensor_present", "geometry_valid", "position_matches_grid"} <= set(found)
+
+
+def test_each_kind_of_sensor_has_a_plausible_range():
+    kinds = {sensor.kind for sensor in SENSORS.values() if not sensor.legend}
+    ranges = {check.table for check in checks(ValidateSpec().limits(10.0)) if check.column == "implausible_share"}
+    assert ranges == {f"{kind}_bands" for kind in kinds}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from earthenware.validation._checks import EXPECTATIONS
+    from earthenware.validation._expectations import EXPECTATIONS
     from earthenware.validation._spec import ValidateSpec
     from earthenware.validation._validate import gate, validate
 else:

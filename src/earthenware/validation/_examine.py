@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,10 +18,9 @@ from earthenware.validation._measure import (
     plausible_range,
     vegetation_means,
 )
-from earthenware.validation._offsets import Evidence, EvidenceGatherer, has_offsets
+from earthenware.validation._offsets import Evidence, EvidenceGatherer, offset_rule
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from earthenware.chips import ChipStore, SensorLayout
@@ -31,41 +30,25 @@ _BLOCK: Final = 2**20  # pixels in memory at once, in each of some 14 bands: 30 
 
 @dataclass
 class Examination:
-    """What was measured, as lists of column blocks that :meth:`table` joins.
+    """What was measured, as lists of blocks of columns that are to be joined.
 
     Attributes:
         digests: Per chip: its id, whether it could be read, and its recorded and computed digests.
         images: Per chip and sensor: agreement of mask and pixels, and nodata fractions.
         bands: Per chip, sensor and band: valid pixels, sums, extremes, implausible pixels.
         vegetation: Per chip: red and near infrared over vegetation.
-        evidence: (sensor, scene) -> what its stored pixels say about an offset.
+        evidence: Sensor -> scene -> what its stored pixels say about an offset.
     """
 
     digests: list[dict[str, Any]] = field(default_factory=list)
     images: list[dict[str, Any]] = field(default_factory=list)
     bands: list[dict[str, Any]] = field(default_factory=list)
     vegetation: list[dict[str, Any]] = field(default_factory=list)
-    evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict)
-
-    @staticmethod
-    def table(blocks: Sequence[dict[str, Any]]) -> pd.DataFrame:
-        """Join blocks of columns into one table."""
-        import pandas as pd
-
-        return pd.concat([pd.DataFrame(block) for block in blocks], ignore_index=True) if blocks else pd.DataFrame()
+    evidence: dict[str, dict[str, Evidence]] = field(default_factory=dict)
 
 
 def draw(scenes: NDArray[Any], limit: int, seed: int) -> NDArray[np.int64]:
-    """Choose chips evenly over the scenes.
-
-    Args:
-        scenes: Scene of each chip.
-        limit: Number of chips to choose; 0 for all.
-        seed: Of the draw.
-
-    Returns:
-        Chip numbers, those of one scene together.
-    """
+    """Choose ``limit`` chips (0 for all) evenly over the scenes; return their numbers, those of one scene together."""
     shuffled = np.random.default_rng(seed).permutation(len(scenes))
     by_scene = shuffled[np.argsort(scenes[shuffled], kind="stable")]
     _, starts, sizes = np.unique(scenes[by_scene], return_index=True, return_counts=True)
@@ -86,10 +69,10 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
     Returns:
         The measurements. A chip that cannot be read is reported in ``digests`` and measured no further.
     """
-    identifiers, scenes, recorded = (
-        store.index[name].to_numpy(zero_copy_only=False).astype(str) for name in ("chip_id", "scene_id", "digest")
-    )
-    result, gatherer = Examination(), EvidenceGatherer()
+    identifiers, scenes, recorded = (store.column(name).astype(str) for name in ("chip_id", "scene_id", "digest"))
+    result = Examination()
+    rules = {sensor: offset_rule(sensor) for sensor in store.sensors}
+    gatherers = {name: EvidenceGatherer(rule, store.sensors[name].bands) for name, rule in rules.items() if rule}
     labels = [name for name in store.sensors if name in SENSORS and SENSORS[name].legend]
     size = max(1, _BLOCK // store.chip_size**2)
     for start in range(0, len(chosen), size):
@@ -121,19 +104,20 @@ def examine(store: ChipStore, chosen: NDArray[np.int64], progress: Callable[[int
                 continue
             chips = block[rows]
             pixels, mask = arrays[sensor].pixels[rows], arrays[sensor].mask[rows]
-            stated = store.index[column(sensor, "nodata_fraction")].to_numpy(zero_copy_only=False)[chips]
+            stated = store.column(column(sensor, "nodata_fraction"))[chips]
             names = {"chip_id": identifiers[chips], "scene_id": scenes[chips], "sensor": sensor, "kind": layout.kind}
             _measure(result, layout, pixels, mask, stated, names)
-            if has_offsets(sensor):
+            if sensor in gatherers:
                 applied = store.index[column(sensor, "offset_applied")].fill_null(0).to_numpy()[chips]
-                gatherer.add(sensor, scenes[chips], applied.astype(np.int32), pixels, mask, layout.bands)
+                gatherers[sensor].add(scenes[chips], applied.astype(np.int32), pixels, mask)
             if labels and colour_bands(layout):
                 # A chip without labels holds nodata there, under which nothing grows.
                 means = vegetation_means(layout, pixels, mask, arrays[labels[0]].pixels[rows, 0])
                 result.vegetation.append({"sensor": sensor, "scene_id": scenes[chips], **means})
         progress(min(start + size, len(chosen)), len(chosen))
-    gatherer.finish()
-    result.evidence = gatherer.evidence
+    for sensor, gatherer in gatherers.items():
+        gatherer.finish()
+        result.evidence[sensor] = gatherer.evidence
     return result
 
 

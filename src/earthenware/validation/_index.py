@@ -1,37 +1,30 @@
-"""The chip index: identities, splits, times and sensors, as tables and as what is expected of them."""
+"""The index and the document of a chip store, as the tables that expectations look at."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from earthenware.chips import column, index_schema
 from earthenware.sensors import SENSORS
-from earthenware.validation._check import BETWEEN, IN_SET, Check, Finding, count_of, examples_of, naming
-from earthenware.validation._limits import Limits, moment
-from earthenware.validation._location import add_location, location_checks
+from earthenware.validation._location import add_location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     import pyarrow as pa
 
-SPLITS: Final = ("train", "validation", "test")
+    from earthenware.chips import BandStatistics
+    from earthenware.steps import Manifest
 
 
 def index_tables(index: pa.Table, sensors: Sequence[str], chip_size: int) -> dict[str, pd.DataFrame]:
-    """Turn a chip index into the tables that its expectations look at.
+    """Turn the index of a store of chips of ``chip_size`` pixels into the tables that its expectations look at.
 
-    Args:
-        index: The index of a chip store.
-        sensors: The store's sensors.
-        chip_size: Side of a chip in pixels.
-
-    Returns:
-        Tables by name: ``chips``, ``gaps``, ``sites``, ``splits``, ``sensors``, ``observations``, ``fractions``.
+    These are ``chips``, ``gaps``, ``sites``, ``splits``, ``sensors``, ``observations``, ``fractions``.
     """
     import pandas as pd
 
@@ -46,24 +39,17 @@ def index_tables(index: pa.Table, sensors: Sequence[str], chip_size: int) -> dic
     by_site = chips.groupby("site")["split"]
     sites = by_site.agg(splits="nunique", names=lambda values: ", ".join(sorted(set(values.dropna()))))
     counts = chips["split"].value_counts()
+    found = [int(chips[column(sensor, "present")].fillna(False).sum()) for sensor in sensors]
     fractions = [name for name in chips.columns if name.endswith("_fraction")]
     return {
         "chips": chips,
         "gaps": gaps,
         "sites": sites.reset_index(),
-        "splits": pd.DataFrame({split: [int(counts.get(split, 0))] for split in SPLITS}),
-        "sensors": _sensors(chips, sensors),
+        "splits": pd.DataFrame({split: [int(counts.get(split, 0))] for split in ("train", "validation", "test")}),
+        "sensors": pd.DataFrame({"sensor": list(sensors), "chips": found, "share": [n / len(chips) for n in found]}),
         "observations": _observations(chips, sensors),
         "fractions": chips.melt("chip_id", fractions, "column", "fraction").dropna(subset="fraction"),
     }
-
-
-def _sensors(chips: pd.DataFrame, sensors: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    found = [int(chips[column(sensor, "present")].fillna(False).sum()) for sensor in sensors]
-    share = [count / max(1, len(chips)) for count in found]
-    return pd.DataFrame({"sensor": list(sensors), "chips": found, "share": share})
 
 
 def _observations(chips: pd.DataFrame, sensors: Sequence[str]) -> pd.DataFrame:
@@ -75,6 +61,7 @@ def _observations(chips: pd.DataFrame, sensors: Sequence[str]) -> pd.DataFrame:
         has = chips[column(sensor, "present")].fillna(False).astype(bool)
         times = chips.loc[has, column(sensor, "datetime")]
         gap = (times - chips.loc[has, "datetime"]).abs().dt.total_seconds() / 86400
+        is_timed = sensor in SENSORS and SENSORS[sensor].window_days is not None
         frames.append(
             pd.DataFrame(
                 {
@@ -82,172 +69,33 @@ def _observations(chips: pd.DataFrame, sensors: Sequence[str]) -> pd.DataFrame:
                     "sensor": sensor,
                     "datetime": times,
                     # Terrain and maps have no date of their own that should be near.
-                    "gap_days": gap if _is_timed(sensor) else np.nan,
+                    "gap_days": gap if is_timed else np.nan,
                 }
             )
         )
     return pd.concat(frames, ignore_index=True)
 
 
-def _is_timed(sensor: str) -> bool:
-    return sensor in SENSORS and SENSORS[sensor].window_days is not None
+def statistics_table(statistics: Mapping[str, Mapping[str, BandStatistics]]) -> pd.DataFrame:
+    """Return the store's band statistics, one row per band, and whether a model can be normalised with them."""
+    import pandas as pd
+
+    rows = []
+    for sensor, bands in sorted(statistics.items()):
+        for band, values in bands.items():
+            mean, std = (math.nan if value is None else value for value in (values.mean, values.std))
+            usable = math.isfinite(mean) and math.isfinite(std) and std > 0 and values.count > 0
+            rows.append((sensor, band, mean, std, values.count, usable))
+    return pd.DataFrame(rows, columns=["sensor", "band", "mean", "std", "count", "usable"])
 
 
-def index_checks(spec: Limits, gsd: float) -> list[Check]:
-    """Return the expectations about the index.
+def records_table(manifest: Manifest) -> pd.DataFrame:
+    """Return one row: how many scenes a build or merge was asked for, and how many were rejected and why."""
+    import pandas as pd
 
-    Args:
-        spec: The limits.
-        gsd: The store's ground sampling distance (m).
-    """
-    return [*_identity(), *_splits(spec), *location_checks(spec, gsd), *_times(spec), *_presence(spec)]
-
-
-def _identity() -> list[Check]:
-    return [
-        Check(
-            "required_values",
-            "gaps",
-            BETWEEN,
-            {"column": "missing", "max_value": 0},
-            "Every chip has an id, a scene, a site, a split, a time, a position, an outline, a grid and a digest",
-            naming("required columns", "have gaps", "{column} (empty for {missing} chips)"),
-        ),
-        Check(
-            "chip_id_unique",
-            "chips",
-            "ExpectColumnValuesToBeUnique",
-            {"column": "chip_id"},
-            "No two chips have the same id",
-            naming("chips", "share their id with another", "{chip_id}"),
-        ),
-        Check(
-            "digest_unique",
-            "chips",
-            "ExpectColumnValuesToBeUnique",
-            {"column": "digest"},
-            "No two chips hold the same pixels",
-            _duplicates,
-        ),
-    ]
-
-
-def _duplicates(finding: Finding) -> str:
-    groups = finding.rows.groupby("digest", sort=False)["chip_id"].agg(list)
-    pairs = [f"{ids[0]} and {ids[1]}" for ids in groups.head(3)]
-    rest = len(groups) - len(pairs)
-    named = "; ".join(pairs) + (f"; and {rest:,} more groups" if rest else "")
-    return f"{count_of(len(finding.rows), finding.total, 'chips')} hold the very pixels of another chip: {named}."
-
-
-def _splits(spec: Limits) -> list[Check]:
-    minimum = {"train": spec.min_chips_train, "validation": spec.min_chips_validation, "test": spec.min_chips_test}
-    return [
-        Check(
-            "split_known",
-            "chips",
-            IN_SET,
-            {"column": "split", "value_set": list(SPLITS)},
-            f"Each chip belongs to one of the splits {', '.join(SPLITS)}",
-            naming("chips", "belong to an unknown split", "{chip_id} ('{split}')"),
-        ),
-        Check(
-            "site_in_one_split",
-            "sites",
-            BETWEEN,
-            {"column": "splits", "max_value": 1},
-            "All chips of a site are in the same split",
-            naming("sites", "leak between splits, so that scores would be too good", "{site} (in {names})"),
-        ),
-        *(
-            Check(
-                f"{split}_chips",
-                "splits",
-                BETWEEN,
-                {"column": split, "min_value": minimum[split]},
-                f"The {split} split has at least {minimum[split]} chips",
-                _too_few(split, minimum[split]),
-                severity="fail" if split == "train" else "warn",
-            )
-            for split in SPLITS
-        ),
-    ]
-
-
-def _too_few(split: str, minimum: int) -> Callable[[Finding], str]:
-    def explain(finding: Finding) -> str:
-        return f"The {split} split has {finding.rows[split].iloc[0]} chips, fewer than {minimum}."
-
-    return explain
-
-
-def _times(spec: Limits) -> list[Check]:
-    earliest = moment(spec.earliest).replace(tzinfo=None)
-    latest = (moment(spec.latest) if spec.latest else datetime.now(UTC)).replace(tzinfo=None)
-    limits = {"column": "datetime", "min_value": earliest, "max_value": latest}
-    span = f"{earliest:%Y-%m-%d} and {'now' if not spec.latest else f'{latest:%Y-%m-%d}'}"
-    breach = f"were acquired outside {span.replace(' and ', ' to ')}"
-    return [
-        Check(
-            "datetime_range",
-            "chips",
-            BETWEEN,
-            limits,
-            f"Acquisition times lie between {span}",
-            naming("chips", breach, "{chip_id} ({datetime:%Y-%m-%d})"),
-        ),
-        Check(
-            "sensor_datetime_range",
-            "observations",
-            BETWEEN,
-            # A terrain model is dated by the first of its acquisitions, years before any of the satellites.
-            {**limits, "min_value": datetime(2000, 1, 1)},
-            f"Each sensor's own times lie between 2000-01-01 and {span.split(' and ')[1]}",
-            naming("observations", "have an implausible time", "{sensor} of {chip_id} ({datetime:%Y-%m-%d})"),
-        ),
-        Check(
-            "sensor_near_base",
-            "observations",
-            BETWEEN,
-            {"column": "gap_days", "max_value": spec.max_sensor_gap},
-            f"Sensors that are paired in time are at most {spec.max_sensor_gap:g} days from their chip's time",
-            naming(
-                "observations",
-                f"are more than {spec.max_sensor_gap:g} days from their chip's time",
-                "{sensor} of {chip_id} ({gap_days:.1f} days)",
-            ),
-            severity="warn",
-        ),
-    ]
-
-
-def _presence(spec: Limits) -> list[Check]:
-    return [
-        Check(
-            "fraction_range",
-            "fractions",
-            BETWEEN,
-            {"column": "fraction", "min_value": 0, "max_value": 1},
-            "Cloud, nodata and land-cover fractions lie between 0 and 1",
-            naming("fractions", "lie outside 0 to 1", "{column} of {chip_id} ({fraction:g})"),
-        ),
-        Check(
-            "sensor_present",
-            "sensors",
-            BETWEEN,
-            {"column": "chips", "min_value": 1},
-            "Each sensor of the store is present in some chip",
-            lambda finding: f"No chip has pixels of {examples_of(finding.rows, '{sensor}', 10)}.",
-        ),
-        Check(
-            "sensor_share",
-            "sensors",
-            BETWEEN,
-            {"column": "share", "min_value": spec.min_sensor_share},
-            f"Each sensor is present in at least {spec.min_sensor_share:.0%} of the chips",
-            naming(
-                "sensors", f"are in fewer than {spec.min_sensor_share:.0%} of the chips", "{sensor} (in {share:.1%})"
-            ),
-            severity="warn",
-        ),
-    ]
+    records, rejected = manifest.counts["scenes"], sum(manifest.rejects.values())
+    reasons = ", ".join(
+        f"{count:,} {reason}" for reason, count in sorted(manifest.rejects.items(), key=lambda one: -one[1])
+    )
+    row = {"records": records, "rejected": rejected, "share": rejected / max(1, records), "reasons": reasons}
+    return pd.DataFrame([row])

@@ -1,4 +1,4 @@
-"""Where chips lie: positions, outlines and grids that agree, and ground that no two splits share."""
+"""Where chips lie: whether positions, outlines and grids agree, and what ground two splits share."""
 
 from __future__ import annotations
 
@@ -6,22 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from earthenware.validation._check import BETWEEN, IN_SET, Check, naming
-
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from earthenware.validation._limits import Limits
-
 
 def add_location(chips: pd.DataFrame, chip_size: int) -> None:
-    """Work out what the expectations look at, as new columns of the table of chips; the outlines are taken out.
-
-    Args:
-        chips: The chip index.
-        chip_size: Side of a chip in pixels.
-    """
+    """Work out what the expectations look at, as new columns of the table of chips; the outlines are taken out."""
     import shapely
 
     chips["off_grid_m"] = _distance_from_grid(chips, chip_size)
@@ -95,75 +86,3 @@ def _overlap(shapes: Any, polygons: NDArray[np.bool_], chips: pd.DataFrame) -> t
         share[mine] = largest[inverse]
         other[mine] = np.where(largest[inverse] > 0, identifiers[partner[inverse]], "")
     return share, other
-
-
-def location_checks(spec: Limits, gsd: float) -> list[Check]:
-    """Return the expectations about places, for a store of this ground sampling distance (m)."""
-    return [
-        Check(
-            "longitude_range",
-            "chips",
-            BETWEEN,
-            {"column": "lon", "min_value": -180, "max_value": 180},
-            "Longitudes lie between -180 and 180 degrees",
-            naming("chips", "have a longitude outside -180 to 180 degrees", "{chip_id} ({lon:.6g})"),
-        ),
-        Check(
-            "latitude_range",
-            "chips",
-            BETWEEN,
-            {"column": "lat", "min_value": -90, "max_value": 90},
-            "Latitudes lie between -90 and 90 degrees",
-            naming("chips", "have a latitude outside -90 to 90 degrees", "{chip_id} ({lat:.6g})"),
-        ),
-        Check(
-            "geometry_valid",
-            "chips",
-            IN_SET,
-            {"column": "geometry_valid", "value_set": [True]},
-            "Each chip's outline is a valid polygon in degrees on the globe",
-            naming("chips", "have an outline that is no valid polygon in degrees", "{chip_id}"),
-        ),
-        Check(
-            "position_in_geometry",
-            "chips",
-            IN_SET,
-            {"column": "position_in_geometry", "value_set": [True]},
-            "Each chip's longitude and latitude lie inside its outline",
-            naming("chips", "have a longitude and latitude outside their outline", "{chip_id} ({lon:.4f}, {lat:.4f})"),
-        ),
-        Check(
-            "position_matches_grid",
-            "chips",
-            BETWEEN,
-            {"column": "off_grid_m", "max_value": spec.position_tolerance},
-            f"Each chip's longitude and latitude are within {spec.position_tolerance:g} m of where its grid puts it",
-            naming(
-                "chips",
-                "lie elsewhere than their CRS and transform say, as with a wrong CRS",
-                "{chip_id} ({off_grid_m:,.0f} m off in {crs})",
-            ),
-        ),
-        Check(
-            "gsd_matches_store",
-            "chips",
-            BETWEEN,
-            {"column": "gsd", "min_value": gsd * 0.999, "max_value": gsd * 1.001},
-            f"Each chip's ground sampling distance is the store's {gsd:g} m",
-            naming(
-                "chips", f"have another ground sampling distance than the store's {gsd:g} m", "{chip_id} ({gsd:g} m)"
-            ),
-        ),
-        Check(
-            "splits_do_not_overlap",
-            "chips",
-            BETWEEN,
-            {"column": "other_split_overlap", "max_value": spec.max_split_overlap},
-            f"No chip shares more than {spec.max_split_overlap:.0%} of its ground with a chip of another split",
-            naming(
-                "chips",
-                "lie on the ground of a chip of another split",
-                "{chip_id} of {split} ({other_split_overlap:.0%} covered by {other_split_chip})",
-            ),
-        ),
-    ]

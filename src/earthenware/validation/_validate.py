@@ -71,14 +71,14 @@ def gate(validation: str) -> None:
 
 
 def _body(attempt: Attempt, spec: ValidateSpec, store: ChipStore) -> Result:
-    from earthenware.validation._check import run_suites
-    from earthenware.validation._checks import checks
+    from earthenware.validation._expectations import checks
+    from earthenware.validation._suites import run_suites
     from earthenware.validation._verdict import judge, render_page
 
     tables, examined = _tables(attempt, spec, store)
     attempt.log("running the expectations")
     docs = attempt.scratch / "data_docs"
-    verdict = judge(run_suites(checks(spec, store.gsd), tables, docs), tables, examined)
+    verdict = judge(run_suites(checks(spec.limits(store.gsd)), tables, docs), tables, examined)
     for warning in verdict.warnings:
         attempt.warn(warning.expectation.upper(), warning.sentence)
     for failure in verdict.failures:
@@ -117,10 +117,9 @@ def _tables(attempt: Attempt, spec: ValidateSpec, store: ChipStore) -> tuple[dic
     import pandas as pd
 
     from earthenware.validation._examine import draw, examine
-    from earthenware.validation._index import index_tables
-    from earthenware.validation._offsets import add_revisions, offset_table
+    from earthenware.validation._index import index_tables, records_table, statistics_table
+    from earthenware.validation._offsets import add_claims, offset_table
     from earthenware.validation._pixels import pixel_tables
-    from earthenware.validation._store import records_table, statistics_table
 
     tables: dict[str, pd.DataFrame] = {}
     manifest = attempt.input("chips")
@@ -145,6 +144,6 @@ def _tables(attempt: Attempt, spec: ValidateSpec, store: ChipStore) -> tuple[dic
     offsets = offset_table(examination.evidence, tables["chips"], list(store.sensors), spec)
     if len(offsets):
         behind = lineage(store.uri) if manifest is not None else {}
-        add_revisions(offsets, [record.uri for one in behind.values() for record in one.inputs.get("scenes", ())])
+        add_claims(offsets, [record.uri for one in behind.values() for record in one.inputs.get("scenes", ())])
         tables["offsets"] = offsets
     return tables, len(chosen)

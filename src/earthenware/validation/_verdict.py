@@ -9,8 +9,8 @@ from typing import Any
 from earthenware.pages import render
 from earthenware.products import BandFigures, Breach, Met, StoreFigures, Verdict
 from earthenware.sensors import SENSORS
-from earthenware.validation._check import Outcome, Tables
-from earthenware.validation._checks import EXPECTATIONS
+from earthenware.validation._expectations import EXPECTATIONS
+from earthenware.validation._suites import Outcome, Tables
 
 
 def judge(outcomes: Sequence[Outcome], tables: Tables, examined: int) -> Verdict:
@@ -32,20 +32,15 @@ def judge(outcomes: Sequence[Outcome], tables: Tables, examined: int) -> Verdict
 
 
 def render_page(verdict: Verdict, store: str) -> str:
-    """Return the verdict as one page that needs nothing from anywhere else.
-
-    Args:
-        verdict: The verdict.
-        store: What to call the store in the heading; its URI without credentials.
-    """
+    """Return the verdict as a page that calls the store by ``store``, its URI without credentials."""
     units = {one.id: one.unit.replace("*", "\N{MULTIPLICATION SIGN}") for one in SENSORS.values()}
     return render(__package__, "verdict.html", verdict=verdict, figures=verdict.statistics, store=store, units=units)
 
 
 def _facts(outcome: Outcome) -> dict[str, str]:
     check = outcome.check
-    columns = ", ".join(check.columns)
-    return {"expectation": check.name, "column": columns, "observed": outcome.observed, "expected": check.title}
+    columns = ", ".join(filter(None, (check.column, check.equals)))
+    return {"expectation": check.name, "column": columns, "observed": outcome.observed, "expected": check.expected}
 
 
 def _statistics(tables: Tables, examined: int) -> StoreFigures:
