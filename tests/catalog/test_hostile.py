@@ -177,7 +177,7 @@ def test_a_bucket_of_a_stranger_is_asked_without_our_keys(
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"):
         monkeypatch.setenv(f"AWS_{name}", "hush")
     # Amazon's own service, if it were here:
-    monkeypatch.setattr("earthenware.storage._access._AMAZON", httpserver.url_for("").rstrip("/"))
+    monkeypatch.setattr("earthenware.storage._remote._AMAZON", httpserver.url_for("").rstrip("/"))
     monkeypatch.setattr("earthenware.rasters._gdal._virtual_hosting", lambda access: False)
     rejects, _ = gridless("s3://theirs/B02.tif", tmp_path)
     assert rejects == {"NO_GRID": 1}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from earthenware.errors import CODES, EXIT_CODES, KINDS, EarthenwareError
-from earthenware.errors._codes import document
+from earthenware.errors.__main__ import document
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "src" / "earthenware"
@@ -86,8 +86,8 @@ def test_the_search_for_codes_finds_them(body: str, codes: set[str]) -> None:
 
 def test_each_kind_has_codes_and_a_documented_exit_code() -> None:
     assert {code.kind for code in CODES.values()} == set(KINDS)
-    for _, (exit_code, _) in KINDS.items():
-        assert exit_code in EXIT_CODES
+    for kind in KINDS.values():
+        assert kind.exit_code in EXIT_CODES
 
 
 @pytest.mark.parametrize(

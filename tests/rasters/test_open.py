@@ -301,7 +301,7 @@ def test_the_bucket_of_a_stranger_gets_neither_our_keys_nor_our_endpoint(
 ) -> None:
     assert storage.access("s3://theirs/a.tif", ["s3://mine/runs"]).parts.geturl() == "https://s3.amazonaws.com"
     # Amazon's own service, if it were here:
-    monkeypatch.setattr("earthenware.storage._access._AMAZON", httpserver.url_for("").rstrip("/"))
+    monkeypatch.setattr("earthenware.storage._remote._AMAZON", httpserver.url_for("").rstrip("/"))
     monkeypatch.setattr("earthenware.rasters._gdal._virtual_hosting", lambda access: False)
     assert refusal("s3://theirs/a.tif", Reading(retries=0, timeout=5, own=("s3://mine/runs",))).code == "MISSING_ASSET"
     assert store, "it was asked"

@@ -79,7 +79,6 @@ def _actions(prefix: str, tmp_path: Path) -> dict[str, Callable[[], object]]:
         "create": lambda: storage.write_bytes(uri, b"x", create_only=True),
         "replace": lambda: storage.replace(uri, b"x", '"0"'),
         "upload": lambda: storage.upload_file(local, uri),
-        "download": lambda: storage.download_file(uri, tmp_path / "down"),
         "delete": lambda: storage.delete_file(uri),
         "versioned": lambda: storage.read_versioned(uri),
     }
@@ -109,9 +108,9 @@ def test_an_endpoint_that_nobody_listens_at(
     monkeypatch.setenv("EARTHENWARE_STORE_SECONDS", "0.1")
     began = time.monotonic()
     for action in _actions("s3://bucket/a", tmp_path).values():
-        error = _fails(action, "STORAGE_FAILED", "cannot be reached")
+        error = _fails(action, "STORAGE_FAILED", "connection refused")
         assert "AWS_ENDPOINT_URL" in error.remedy
-    _fails(lambda: storage.ensure_bucket("s3://bucket"), "STORAGE_FAILED", "cannot be reached")
+    _fails(lambda: storage.ensure_bucket("s3://bucket"), "STORAGE_FAILED", "connection refused")
     assert time.monotonic() - began < 12
 
 
@@ -121,7 +120,7 @@ def test_an_unreachable_endpoint_is_given_up_within_a_minute_by_default(credenti
         port = free.getsockname()[1]
     credentials(f"http://127.0.0.1:{port}")
     began = time.monotonic()
-    _fails(lambda: storage.write_bytes("s3://bucket/a", b"x"), "STORAGE_FAILED", "cannot be reached")
+    _fails(lambda: storage.write_bytes("s3://bucket/a", b"x"), "STORAGE_FAILED", "connection refused")
     assert 20 < time.monotonic() - began < 60
 
 
@@ -166,7 +165,7 @@ def test_hiccups_of_a_store_are_sat_out(web: HTTPServer, credentials: Callable[[
     assert storage.read_bytes("s3://bucket/a") == b"data"
 
 
-def test_web_objects_are_read_with_their_query(web: HTTPServer, tmp_path: Path) -> None:
+def test_web_objects_are_read_with_their_query(web: HTTPServer) -> None:
     def answer(request: Request) -> Response:
         return Response(f"{request.path}|{request.query_string.decode()}")
 
@@ -175,8 +174,6 @@ def test_web_objects_are_read_with_their_query(web: HTTPServer, tmp_path: Path) 
     assert storage.read_bytes(uri) == b"/a b/items.json|token=x%2By%3D&z=1"
     assert storage.size(uri) == len(storage.read_bytes(uri))
     assert storage.exists(uri)
-    storage.download_file(uri, tmp_path / "x")
-    assert (tmp_path / "x").read_bytes() == storage.read_bytes(uri)
     joined = storage.join(web.url_for("/root/?sig=1"), "odd #name.json")
     assert storage.read_bytes(joined) == b"/root/odd #name.json|sig=1"
 
@@ -216,7 +213,7 @@ def test_a_web_server_that_recovers(web: HTTPServer) -> None:
     assert storage.read_bytes(web.url_for("/x")) == b"late"
 
 
-def test_a_body_that_is_cut_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_body_that_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection ends in the middle of the body: no part of it is taken for the whole."""
     monkeypatch.setenv("EARTHENWARE_STORE_SECONDS", "0.5")
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -235,9 +232,7 @@ def test_a_body_that_is_cut_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         thread.start()
         uri = f"http://127.0.0.1:{server.getsockname()[1]}/x?sig={SECRET}"
         _fails(lambda: storage.read_bytes(uri), "STORAGE_FAILED")
-        _fails(lambda: storage.download_file(uri, tmp_path / "x"), "STORAGE_FAILED")
         server.shutdown(socket.SHUT_RDWR)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_web_is_read_only(web: HTTPServer, tmp_path: Path) -> None:
@@ -336,7 +331,6 @@ for action in (
     lambda: storage.write_bytes(folder + "/x", b"n" * 1_000_000),
     lambda: storage.write_bytes(folder + "/new", b"n" * 1_000_000, create_only=True),
     lambda: storage.upload_file(Path(sys.argv[2]), folder + "/x"),
-    lambda: storage.download_file(sys.argv[2], Path(folder + "/x")),
 ):
     try:
         action()
@@ -352,7 +346,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _FULL_DISK, str(folder), str(large)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = ended.stdout.splitlines()
-    assert len(lines) == 4, ended.stderr
+    assert len(lines) == 3, ended.stderr
     assert all(line.startswith("STORAGE_FULL No space left") for line in lines)
     assert (folder / "x").read_bytes() == b"old"
     assert [path.name for path in folder.iterdir()] == ["x"]

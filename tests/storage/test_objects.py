@@ -8,12 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -118,10 +116,7 @@ def test_trees_and_files_travel(prefix: str, tmp_path: Path) -> None:
     storage.upload_tree(tree, prefix)
     assert list(storage.list_files(prefix)) == sorted(names)
     for name in names:
-        local = tmp_path / "back" / name
-        storage.download_file(storage.join(prefix, name), local)
-        assert local.read_bytes() == name.encode() * 1000
-    assert [path.name for path in (tmp_path / "back").rglob(".*")] == []
+        assert storage.read_bytes(storage.join(prefix, name)) == name.encode() * 1000
     storage.delete_prefix(prefix)
     assert storage.is_empty(prefix)
 
@@ -139,28 +134,12 @@ def test_uploading_over_an_object_replaces_it_whole(prefix: str, tmp_path: Path)
     assert list(storage.list_files(prefix)) == ["x"]
 
 
-def test_a_download_that_fails_leaves_the_old_file(prefix: str, tmp_path: Path) -> None:
-    local = tmp_path / "here" / "x"
-    local.parent.mkdir()
-    local.write_bytes(b"old")
-    with pytest.raises(FileNotFoundError):
-        storage.download_file(storage.join(prefix, "absent"), local)
-    assert local.read_bytes() == b"old"
-    assert [path.name for path in local.parent.iterdir()] == ["x"]
-
-
 def test_json_holds_what_it_was_given(prefix: str) -> None:
     uri = storage.join(prefix, "x.json")
-    value = {
-        "n": np.int64(3),
-        "x": np.float32(0.5),
-        "row": np.arange(2),
-        "at": datetime(2021, 7, 1, tzinfo=UTC),
-        "p": Path("/a"),
-    }
+    value = {"n": 3, "x": 0.5, "row": [0, 1], "text": "\u00e4"}
     storage.write_json(uri, value)
-    assert storage.read_json(uri) == {"n": 3, "x": 0.5, "row": [0, 1], "at": "2021-07-01T00:00:00+00:00", "p": "/a"}
-    with pytest.raises(TypeError, match="set has no JSON form"):
+    assert storage.read_json(uri) == value
+    with pytest.raises(TypeError, match="set is not JSON"):
         storage.write_json(uri, {"x": {1, 2}})
     with pytest.raises(ValueError, match="not JSON compliant"):
         storage.write_json(uri, {"x": float("nan")})
@@ -238,20 +217,6 @@ def test_new_files_have_the_permissions_that_the_umask_allows(tmp_path: Path) ->
     storage.write_bytes(str(tmp_path / "ours"), b"")
     (tmp_path / "usual").touch()
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
-
-
-def test_an_object_store_for_other_libraries(prefix: str) -> None:
-    import obstore
-
-    storage.write_bytes(storage.join(prefix, "a#b/x y"), b"1")
-    store = storage.object_store(storage.join(prefix, "a#b"))
-    assert bytes(obstore.get(store, "x y").bytes()) == b"1"
-
-
-def test_an_object_store_of_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        storage.object_store(str(tmp_path / "absent"))
-    assert not (tmp_path / "absent").exists()
 
 
 def test_listing_is_lazy_enough_to_ask_whether_a_large_folder_is_empty(

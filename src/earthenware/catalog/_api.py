@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from earthenware import storage
 from earthenware.catalog._spec import Box, Interval
-from earthenware.errors import EarthenwareError, first_line
-from earthenware.network import BUSY, Patience, forbidden, guarded_session, reason
+from earthenware.errors import EarthenwareError, first_line, reason
+from earthenware.network import BUSY, Patience, forbidden, guarded_session
 from earthenware.sensors import CatalogProfile, profile_for
 
 _PAGE: Final = 200

@@ -1,9 +1,23 @@
-"""The one public error: a code, a sentence that says what and where, and what to do about it."""
+"""The one public error: a code, a sentence that says what and where, and what to do about it.
+
+Here, too, what others raise is turned into words of ours.
+"""
 
 from __future__ import annotations
 
-from earthenware.errors._codes import CODES, EXIT_CODES, KINDS, Code, Kind
+from earthenware.errors._codes import CODES, EXIT_CODES, KINDS
 from earthenware.errors._error import EarthenwareError
-from earthenware.errors._words import first_line, invalid_fields
+from earthenware.errors._words import first_line, invalid_fields, one_line, reason, redact, redact_text
 
-__all__ = ["CODES", "EXIT_CODES", "KINDS", "Code", "EarthenwareError", "Kind", "first_line", "invalid_fields"]
+__all__ = [
+    "CODES",
+    "EXIT_CODES",
+    "KINDS",
+    "EarthenwareError",
+    "first_line",
+    "invalid_fields",
+    "one_line",
+    "reason",
+    "redact",
+    "redact_text",
+]

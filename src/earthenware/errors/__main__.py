@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from earthenware.errors._codes import document
+from earthenware.errors._codes import CODES, KINDS
+
+
+def document() -> str:
+    """Return the page of all codes in Markdown."""
+    lines = [
+        "# Error codes",
+        "",
+        "Every error has a code, one sentence and a remedy. Commands show all three and end with the exit code of the",
+        "error's kind; a failed step also leaves them in `error.json`. `EARTHENWARE_ERRORS=json` makes a command print",
+        "them as JSON. This page is made by `python -m earthenware.errors`.",
+        "",
+    ]
+    for name, kind in KINDS.items():
+        lines += [f"## {name}: exit code {kind.exit_code}", "", kind.meaning, "", "| code | meaning |", "|---|---|"]
+        lines += [f"| `{code}` | {found.meaning} |" for code, found in sorted(CODES.items()) if found.kind == name]
+        lines.append("")
+    return "\n".join(lines)
+
 
 if __name__ == "__main__":
     print(document(), end="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earthenware.errors._codes import CODES, KINDS, Kind
+from earthenware.errors._codes import CODES, KINDS
 
 
 class EarthenwareError(Exception):
@@ -28,7 +28,7 @@ class EarthenwareError(Exception):
         return type(self), (self.code, self.message, self.remedy)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> str:
         """Whose matter it is. A code of another version, read from its ``error.json``, is a failure of the step."""
         return CODES[self.code].kind if self.code in CODES else "failed"
 

@@ -1,15 +1,16 @@
-"""Other people's exceptions in our words: the first line of any, the wrong fields of pydantic's."""
+"""Other people's exceptions in our words: what any says, why a connection failed, which fields pydantic finds wrong."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, get_args
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-_LONGEST: Final = 200
 _LONGEST_VALUE: Final = 120
 _UNION_TAGS: Final = ("constrained-", "literal[", "[key]")
 """What pydantic puts into the place of an error beside the names of fields."""
@@ -18,16 +19,67 @@ _TYPES: Final = {
     "dict_type": "write a mapping",
     "tuple_type": "write a list",
 }
+_URL_IN_TEXT: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>,]+")
+_CAUSES: Final = (
+    (
+        r"name or service not known|no address|nodename nor servname|failed to resolve|could not resolve|dns error",
+        "the name of the host is not known",
+    ),
+    (r"timed ?out|kind: timeout", "the server did not answer in time"),
+    (
+        r"connection refused|connection reset|remote end closed connection|network is unreachable|no route to host"
+        r"|wrong version number|certificate verify failed[^)\\'\"]*",
+        None,
+    ),
+    (r"error sending request", "the server cannot be reached"),
+)
+"""What requests, urllib3, GDAL and obstore say somewhere in their nested texts, and how to say it; None: just so."""
 
 
-def first_line(error: BaseException | str, longest: int = _LONGEST) -> str:
+def redact(uri: str) -> str:
+    """Return ``uri`` without user information and query, which may hold secrets, for messages and logs."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator or uri.startswith("file:"):
+        return uri
+    if scheme == "s3":
+        bucket, slash, key = rest.partition("/")
+        return f"s3://{bucket.rpartition('@')[2]}{slash}{key}"
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # a bracket without its partner
+        return f"{scheme}://..."
+    # Put together by hand: urlunsplit makes sqlite:////tmp/x, which has no host, into sqlite://tmp/x.
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def redact_text(text: str) -> str:
+    """Return ``text`` with every URL in it redacted."""
+    return _URL_IN_TEXT.sub(lambda match: redact(match.group()), text)
+
+
+def first_line(error: BaseException | str, longest: int = 200) -> str:
     """Return the first line of what an exception says, to be quoted within a sentence of our own.
 
-    It has no full stop at its end and at most ``longest`` characters; an exception without words gives its type.
+    URLs are redacted. It has no full stop at its end and at most ``longest`` characters; an exception without words
+    gives its type.
     """
-    lines = (line.strip() for line in str(error).splitlines())
+    lines = (line.strip() for line in redact_text(str(error)).splitlines())
     said = next((line for line in lines if line), "")[:longest].rstrip(". ")
     return said or (error if isinstance(error, str) else type(error).__name__)
+
+
+def one_line(text: str, longest: int = 400) -> str:
+    """Return a text of several lines as one, to be quoted like :func:`first_line`."""
+    return redact_text(" ".join(text.split()))[:longest].rstrip(". ")
+
+
+def reason(error: BaseException | str) -> str:
+    """Return why a connection failed: the cause inside the nested text of any client, in a few words."""
+    text = str(error)
+    for pattern, words in _CAUSES:
+        if found := re.search(pattern, text, re.IGNORECASE):
+            return words or found[0].lower()
+    return first_line(error)
 
 
 def invalid_fields(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, one_line
 from earthenware.kubeflow._client import KubeflowClient
 from earthenware.kubeflow._errors import TRANSIENT
 from earthenware.kubeflow._nodes import Step, pods, steps_of
@@ -96,7 +96,7 @@ def watch(
         run = look.run()
     outcome = RunOutcome(run_id, run.display_name or "", run.state, steps=now, mlflow_url=_mlflow_url(run))
     if run.state != "SUCCEEDED":
-        outcome.message = client.connection.mask(storage.redact_text(_message(run, outcome.failed_step)))
+        outcome.message = client.connection.mask(_message(run, outcome.failed_step))
         outcome.log = _log(client, run, steps, outcome.failed_step)
     return outcome
 
@@ -167,7 +167,7 @@ def _message(run: Any, failed: str) -> str:
     history = [one.error for one in run.state_history or [] if one.error is not None]
     errors = [*(one.error for one in best), *filter(None, [run.error]), *history]
     text = next((str(error.message) for error in errors if error.message), "")
-    return " ".join(text.split())[:500].rstrip(".")
+    return one_line(text, 500)
 
 
 def _log(client: KubeflowClient, run: Any, steps: list[Step], failed: str) -> list[str]:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from earthenware import storage
-from earthenware.errors import EarthenwareError, first_line
-from earthenware.network import in_pod, reason
+from earthenware.errors import EarthenwareError, first_line, one_line, reason
+from earthenware.network import in_pod
 
 T = TypeVar("T")
 
@@ -234,11 +233,7 @@ def _message(error: Any) -> str:
     body = error.body.decode("utf-8", "replace") if isinstance(error.body, bytes) else error.body or ""
     with contextlib.suppress(ValueError, TypeError, AttributeError):
         body = json.loads(body).get("message") or body
-    return _one_line(str(body) or str(error.reason))
-
-
-def _one_line(text: str) -> str:
-    return storage.redact_text(" ".join(text.split()))[:400].rstrip(". ")
+    return one_line(str(body) or str(error.reason))
 
 
 def _away(host: str, why: str, patience: float) -> EarthenwareError:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, one_line
 from earthenware.launch._api import Cluster, Pace
 from earthenware.launch._cluster import RayJob
 from earthenware.launch._command import as_entrypoint
@@ -127,7 +127,7 @@ def _manifest(output: str) -> Manifest | None:
 def _failure(job: RayJob, status: dict[str, Any], copy: LogCopy, output: str, before: str | None) -> EarthenwareError:
     """Find the reason: what the step itself told, else what KubeRay says."""
     state, reason = status.get("jobDeploymentStatus"), str(status.get("reason") or "")
-    said = storage.redact_text(" ".join(str(status.get("message") or "").split()))[:400].rstrip(". ")
+    said = one_line(str(status.get("message") or ""))
     if reason == "PreRunningDeadlineExceeded":
         return job.pending(status)
     if reason == "DeadlineExceeded":

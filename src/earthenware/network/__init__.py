@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from earthenware.network._ask import Answer, ask, reason
+    from earthenware.network._ask import Answer, ask
     from earthenware.network._hosts import HostKind, forbidden, kind_of, neighbourhood, permitted_link
     from earthenware.network._inside import in_pod, is_hidden
     from earthenware.network._relay import refused, relay
@@ -34,7 +34,6 @@ __all__ = [
     "kind_of",
     "neighbourhood",
     "permitted_link",
-    "reason",
     "refused",
     "relay",
 ]

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
-from earthenware import storage
-from earthenware.errors import EarthenwareError, first_line
-
-_CAUSE: Final = re.compile(
-    r"connection refused|timed out|connection reset|certificate verify failed[^)\\'\"]*|network is unreachable"
-    r"|no route to host|wrong version number|remote end closed connection",
-    re.IGNORECASE,
-)
-_UNKNOWN_NAME: Final = re.compile(r"name or service not known|failed to resolve|nodename nor servname|no address")
+from earthenware.errors import EarthenwareError, reason, redact
 
 
 @dataclass(frozen=True)
@@ -68,21 +59,10 @@ def ask(method: str, url: str, seconds: float, remedy: str, **options: Any) -> A
     try:
         response = requests.request(method, url, timeout=(seconds / 2, seconds), **options)
     except (requests.RequestException, ValueError, OSError) as error:  # the latter two: a bad address, no CA file
-        parts = urlsplit(storage.redact(url))
+        parts = urlsplit(redact(url))
         message = f"'{parts.scheme}://{parts.netloc}' cannot be reached: {reason(error)}."
         raise EarthenwareError("UNREACHABLE", message, remedy) from None
     # Both, as MLflow tells its version as text/html.
     html = "text/html" in response.headers.get("Content-Type", "") and response.content.lstrip().startswith(b"<")
     page = response.is_redirect or html
     return Answer(response.status_code, response.content, page)
-
-
-def reason(error: BaseException) -> str:
-    """Return why a connection failed: the cause inside the nested text, in a few words."""
-    text = str(error)
-    match = _CAUSE.search(text)
-    if match:
-        return match[0].lower()
-    if _UNKNOWN_NAME.search(text.lower()):
-        return "the name of the host is not known"
-    return storage.redact_text(first_line(error))

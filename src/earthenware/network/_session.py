@@ -13,10 +13,8 @@ from requests.adapters import HTTPAdapter  # type: ignore[import-untyped]
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from earthenware.errors import EarthenwareError
-from earthenware.network._ask import reason
+from earthenware.errors import EarthenwareError, reason, redact
 from earthenware.network._hosts import HostKind, forbidden, is_permitted, kinds_of, permitted_link
-from earthenware.storage import redact
 
 BUSY: Final = (429, 500, 502, 503, 504)
 """Statuses of a server that may answer if it is asked again."""

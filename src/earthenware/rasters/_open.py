@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware import network, storage
-from earthenware.errors import EarthenwareError, first_line
+from earthenware.errors import EarthenwareError, reason
 from earthenware.rasters._gdal import Reading, gdal_options
 
 _LONGEST_SIDE: Final = 2**20
@@ -136,7 +136,7 @@ def _explain(href: str, error: Exception) -> EarthenwareError:
         chain.append(str(cause) or type(cause).__name__)
         cause = cause.__cause__ or cause.__context__
     text = " ".join(chain)
-    where, last = storage.redact(href), storage.redact_text(first_line(chain[-1]))
+    where, last = storage.redact(href), reason(chain[-1])
     if network.refused(text):
         return network.forbidden(href, "it, or what it redirects to, is a host that is not public")
     gone = ("HTTP response code: 404", "NoSuchKey", "No such file or directory", "does not exist")

@@ -56,7 +56,7 @@ def find_image(image: str) -> None:
         client = docker.from_env()
         client.ping()
     except DockerException as error:
-        reason = storage.redact_text(first_line(error))
+        reason = first_line(error)
         remedy = "Start it, or name another with DOCKER_HOST; '--runner process' needs none."
         raise EarthenwareError("NO_DOCKER", f"The Docker daemon does not answer: {reason}.", remedy) from None
     with contextlib.closing(client):
@@ -67,7 +67,7 @@ def find_image(image: str) -> None:
             try:
                 client.images.pull(image)
             except APIError as error:
-                reason = storage.redact_text(first_line(error.explanation or error))
+                reason = first_line(error.explanation or error)
                 message = f"The image {image} is not on this machine and cannot be pulled: {reason}."
                 remedy = "Build it with 'make images', or name another with --image."
                 raise EarthenwareError("NO_IMAGE", message, remedy) from None

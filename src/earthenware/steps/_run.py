@@ -135,8 +135,7 @@ def _describe(step: str, error: BaseException) -> dict[str, Any]:
         return error.to_json()
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return EarthenwareError("INTERRUPTED", f"{step} was interrupted.", "Run it again: it resumes.").to_json()
-    # What a library says may quote an address with its signature.
-    text = first_line(storage.redact_text(f"{type(error).__name__}: {error}"), 300)
+    text = first_line(f"{type(error).__name__}: {error}", 300)
     return EarthenwareError("INTERNAL", f"{step} failed unexpectedly: {text}.", "Please report this.").to_json()
 
 

@@ -4,17 +4,18 @@ Every write is atomic: a reader sees the old bytes or the new ones. Two writes a
 from them: :func:`write_bytes` with ``create_only`` and :func:`replace`. S3 endpoints and credentials come from the
 usual environment (``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ...), never from a URI. A store that does not answer is
 given up after ``EARTHENWARE_STORE_SECONDS`` (default 40).
+
+What is read and not there raises ``FileNotFoundError``. All else that goes wrong is an ``EarthenwareError`` that names
+the URI: ``STORAGE_DENIED``, ``STORAGE_FULL`` or ``STORAGE_FAILED``, ``NO_SUCH_BUCKET``, ``BAD_URI``; on the web
+``READ_ONLY`` for what writes and ``NOT_LISTABLE`` for what lists.
 """
 
 from __future__ import annotations
 
-from earthenware.storage._access import Access, access, own_access
-from earthenware.storage._buckets import ensure_bucket
+from earthenware.errors import redact, redact_text
 from earthenware.storage._explain import ConflictError, full_disk_explained
-from earthenware.storage._geoparquet import geo_metadata
-from earthenware.storage._names import is_local, is_web, join, local_path, name, normalise, parent, redact, redact_text
+from earthenware.storage._names import is_local, is_web, join, local_path, name, normalise, parent
 from earthenware.storage._read import (
-    download_file,
     exists,
     is_empty,
     list_files,
@@ -27,11 +28,12 @@ from earthenware.storage._read import (
     read_versioned,
     size,
 )
-from earthenware.storage._remote import object_store
+from earthenware.storage._remote import Access, access, ensure_bucket, own_access
 from earthenware.storage._write import (
     copy_file,
     delete_file,
     delete_prefix,
+    geo_metadata,
     replace,
     upload_file,
     upload_tree,
@@ -47,7 +49,6 @@ __all__ = [
     "copy_file",
     "delete_file",
     "delete_prefix",
-    "download_file",
     "ensure_bucket",
     "exists",
     "full_disk_explained",
@@ -61,7 +62,6 @@ __all__ = [
     "local_path",
     "name",
     "normalise",
-    "object_store",
     "own_access",
     "parent",
     "read_bytes",

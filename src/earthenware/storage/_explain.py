@@ -7,8 +7,8 @@ import errno
 import re
 from collections.abc import Iterator
 
-from earthenware.errors import EarthenwareError, first_line
-from earthenware.storage._names import is_local, is_web, redact, redact_text, split_s3
+from earthenware.errors import EarthenwareError, first_line, reason, redact
+from earthenware.storage._names import is_local, is_web, split_s3
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = ("No space left", "File too large", "Disk quota exceeded")
@@ -54,7 +54,9 @@ def explained(action: str, uri: str) -> Iterator[None]:
     except BaseError as error:
         raise _remote_failure(action, uri, str(error)) from None
     except ValueError as error:  # obstore's path parser
-        raise EarthenwareError("BAD_URI", _bad_key(uri, str(error))) from None
+        what = "an empty path element" if "empty path segment" in str(error) else "a character no key may have"
+        message = f"'{redact(uri)}' cannot be the name of an object: it has {what}."
+        raise EarthenwareError("BAD_URI", message.encode("unicode_escape").decode()) from None
     except OSError as error:
         raise _system_failure(action, uri, error) from error
 
@@ -102,40 +104,23 @@ def _denied(action: str, uri: str) -> EarthenwareError:
 
 
 def _system_failure(action: str, uri: str, error: OSError) -> EarthenwareError:
-    where = redact(uri)
     if error.errno in _FULL:
         return _no_space(action, uri)
-    reason = error.strerror or redact_text(str(error))
-    return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{where}': {reason}.", "Check the path.")
+    why = error.strerror or first_line(error)
+    return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{redact(uri)}': {why}.", "Check the path.")
 
 
 def _remote_failure(action: str, uri: str, text: str) -> EarthenwareError:
-    where = redact(uri)
     if "NoSuchBucket" in text:
         return no_such_bucket(uri)
     if "/latest/api/token" in text or "/latest/meta-data" in text:
         # Without credentials the client asks the cloud's metadata service for some, which answers only in a cloud.
-        message = f"There are no credentials to {action} '{where}'."
+        message = f"There are no credentials to {action} '{redact(uri)}'."
         remedy = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket."
         return EarthenwareError("STORAGE_DENIED", message, remedy)
     status = _STATUS.search(text)
-    lower = text.lower()
-    if status and status.group(1)[:3] in ("401", "403"):
+    if status and status[1][:3] in ("401", "403"):
         return _denied(action, uri)
-    if status:
-        reason = f"the server answered {status.group(1).strip()}"
-    elif "dns error" in lower:
-        reason = "the name of the host is not known"
-    elif "kind: timeout" in lower or "timedout" in lower:
-        reason = "the server did not answer in time"
-    elif "error sending request" in lower:
-        reason = "the server cannot be reached"
-    else:
-        reason = first_line(redact_text(text))
+    why = f"the server answered {status[1].strip()}" if status else reason(text)
     remedy = "Check the address and the network." if is_web(uri) else "Check AWS_ENDPOINT_URL, the network and the URI."
-    return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{where}': {reason}.", remedy)
-
-
-def _bad_key(uri: str, text: str) -> str:
-    reason = "it has an empty path element" if "empty path segment" in text else "it has a character no key may have"
-    return f"'{redact(uri)}' cannot be the name of an object: {reason}.".encode("unicode_escape").decode()
+    return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{redact(uri)}': {why}.", remedy)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-import re
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, redact
 
 _REMOTE = ("s3://", "http://", "https://")
-_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>,]+")
 
 
 def is_local(uri: str) -> bool:
@@ -138,24 +136,3 @@ def name(uri: str) -> str:
         return posixpath.basename(split_s3(uri)[1])
     last = posixpath.basename(uri.rstrip("/"))
     return unquote(last) if uri.startswith("file:") else last
-
-
-def redact(uri: str) -> str:
-    """Return ``uri`` without user information and query, which may hold secrets, for messages and logs."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator or uri.startswith("file:"):
-        return uri
-    if scheme == "s3":
-        bucket, slash, key = rest.partition("/")
-        return f"s3://{bucket.rpartition('@')[2]}{slash}{key}"
-    try:
-        parts = urlsplit(uri)
-    except ValueError:  # a bracket without its partner
-        return f"{scheme}://..."
-    # Put together by hand: urlunsplit makes sqlite:////tmp/x, which has no host, into sqlite://tmp/x.
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def redact_text(text: str) -> str:
-    """Return ``text`` with every URL in it redacted."""
-    return _URL_IN_TEXT.sub(lambda match: redact(match.group()), text)

@@ -6,16 +6,14 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earthenware.errors import EarthenwareError, first_line
+from earthenware.errors import EarthenwareError, first_line, redact
 from earthenware.storage._explain import explained
-from earthenware.storage._local import move_into_place, temporary_beside, walk
-from earthenware.storage._names import is_local, is_web, local_path, redact
+from earthenware.storage._local import walk
+from earthenware.storage._names import is_local, is_web, local_path
 from earthenware.storage._remote import locate
 
 if TYPE_CHECKING:
@@ -23,19 +21,12 @@ if TYPE_CHECKING:
 
 
 def read_bytes(uri: str) -> bytes:
-    """Return the whole object.
-
-    Raises:
-        FileNotFoundError: There is no such object.
-        EarthenwareError: It cannot be read.
-    """
+    """Return the whole object."""
     with explained("read", uri):
         if is_local(uri):
             return local_path(uri).read_bytes()
-        import obstore
-
         store, key = locate(uri)
-        return bytes(obstore.get(store, key).bytes())
+        return bytes(store.get(key).bytes())
 
 
 def read_ranges(uri: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -45,10 +36,6 @@ def read_ranges(uri: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         uri: The object.
         ranges: Offset and length of each piece in bytes. Those of a remote object should lie near each other, as what
             is between them is fetched too.
-
-    Raises:
-        FileNotFoundError: There is no such object.
-        EarthenwareError: It cannot be read.
     """
     with explained("read", uri):
         if is_local(uri):
@@ -58,22 +45,15 @@ def read_ranges(uri: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
                 return [os.pread(file, length, offset) for offset, length in ranges]
             finally:
                 os.close(file)
-        import obstore
-
         store, key = locate(uri)
         first = min(offset for offset, _ in ranges)
         last = max(offset + length for offset, length in ranges)
-        data = memoryview(obstore.get_range(store, key, start=first, end=last))
+        data = memoryview(store.get_range(key, start=first, end=last))
         return [bytes(data[offset - first : offset - first + length]) for offset, length in ranges]
 
 
 def read_tail(uri: str, length: int) -> bytes:
-    """Return the last ``length`` bytes of an object, or all of a shorter one.
-
-    Raises:
-        FileNotFoundError: There is no such object.
-        EarthenwareError: It cannot be read.
-    """
+    """Return the last ``length`` bytes of an object, or all of a shorter one."""
     with explained("read", uri):
         if is_local(uri):
             file = os.open(local_path(uri), os.O_RDONLY | os.O_CLOEXEC)
@@ -81,25 +61,19 @@ def read_tail(uri: str, length: int) -> bytes:
                 return os.pread(file, length, max(0, os.fstat(file).st_size - length))
             finally:
                 os.close(file)
-        import obstore
         from obstore.exceptions import BaseError
 
         store, key = locate(uri)
         try:
-            return bytes(obstore.get(store, key, options={"range": {"suffix": length}}).bytes())
+            return bytes(store.get(key, options={"range": {"suffix": length}}).bytes())
         except BaseError:
-            if obstore.head(store, key)["size"]:
+            if store.head(key)["size"]:
                 raise
             return b""  # servers refuse ranges of nothing
 
 
 def read_json(uri: str) -> Any:
-    """Return the parsed JSON document at ``uri``.
-
-    Raises:
-        FileNotFoundError: There is no such object.
-        EarthenwareError: ``NOT_JSON`` when it does not parse.
-    """
+    """Return the parsed JSON document at ``uri``; ``NOT_JSON`` when it does not parse."""
     data = read_bytes(uri)
     try:
         return json.loads(data)
@@ -111,7 +85,6 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
     """Return a Parquet file as a table, or only some of its ``columns``.
 
     Raises:
-        FileNotFoundError: There is no such object.
         EarthenwareError: ``NOT_PARQUET`` when it is truncated or of another format, ``NO_SUCH_COLUMN`` when it lacks
             one of ``columns``.
     """
@@ -144,11 +117,7 @@ def exists(uri: str) -> bool:
 
 
 def size(uri: str) -> int:
-    """Return the object's length in bytes.
-
-    Raises:
-        FileNotFoundError: There is no such object.
-    """
+    """Return the object's length in bytes."""
     with explained("read", uri):
         if is_local(uri):
             path = local_path(uri)
@@ -156,31 +125,22 @@ def size(uri: str) -> int:
             if stat.S_ISDIR(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "is a directory", str(path))
             return found.st_size
-        import obstore
-
         store, key = locate(uri)
         if not key and not is_web(uri):
             raise FileNotFoundError(errno.ENOENT, "is a bucket", uri)
-        return int(obstore.head(store, key)["size"])
+        return int(store.head(key)["size"])
 
 
 def list_files(prefix: str) -> Iterator[str]:
     """Yield the paths of all objects below ``prefix``, relative to it, in sorted order.
 
     Left-overs of a writer that was killed are not objects and are not shown.
-
-    Raises:
-        EarthenwareError: ``NOT_LISTABLE`` for http(s).
     """
     yield from sorted(_walk(prefix))
 
 
 def list_prefixes(prefix: str) -> Iterator[str]:
-    """Yield the names of the folders right below ``prefix`` in sorted order; what lies deeper is not looked at.
-
-    Raises:
-        EarthenwareError: ``NOT_LISTABLE`` for http(s).
-    """
+    """Yield the names of the folders right below ``prefix`` in sorted order; what lies deeper is not looked at."""
     _refuse_unlistable(prefix)
     with explained("list", prefix):
         if is_local(prefix):
@@ -190,10 +150,8 @@ def list_prefixes(prefix: str) -> Iterator[str]:
             except (FileNotFoundError, NotADirectoryError):
                 names = []
         else:
-            import obstore
-
             store, key = locate(prefix)
-            found = obstore.list_with_delimiter(store, prefix=key or None)["common_prefixes"]
+            found = store.list_with_delimiter(prefix=key or None)["common_prefixes"]
             names = [path.rstrip("/").rpartition("/")[2] for path in found]
     yield from sorted(names)
 
@@ -217,55 +175,20 @@ def _walk(prefix: str, batch: int = 1000) -> Iterator[str]:
             for path in walk(root):
                 yield path.relative_to(root).as_posix()
             return
-        import obstore
-
         store, key = locate(prefix)
         # A prefix of the store's API matches whole path segments only, so "a/b" never lists "a/bc".
-        for entries in obstore.list(store, prefix=key or None, chunk_size=batch):
+        for entries in store.list(prefix=key or None, chunk_size=batch):
             for entry in entries:
                 if entry["path"] != key:  # the empty object by which web consoles show a folder
                     yield entry["path"].removeprefix(f"{key}/") if key else entry["path"]
 
 
-def download_file(uri: str, local: Path) -> None:
-    """Copy one object to a local path, whole or not at all."""
-    with explained("write", str(local)):
-        temporary = temporary_beside(local)
-    try:
-        if is_local(uri):
-            with explained("copy", uri):
-                shutil.copyfile(local_path(uri), temporary)
-        else:
-            import obstore
-
-            with explained("read", uri):
-                store, key = locate(uri)
-                chunks = obstore.get(store, key).stream(min_chunk_size=8 * 2**20)
-                with explained("write", str(local)), temporary.open("xb") as file:
-                    for chunk in _remote_chunks(uri, chunks):
-                        file.write(chunk)
-        move_into_place(temporary, local)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _remote_chunks(uri: str, chunks: Any) -> Iterator[Any]:
-    with explained("read", uri):
-        yield from chunks
-
-
 def read_versioned(uri: str) -> tuple[bytes, str]:
-    """Return the object and an opaque version for :func:`replace`.
-
-    Raises:
-        FileNotFoundError: There is no such object.
-    """
+    """Return the object and an opaque version for :func:`replace`."""
     if is_local(uri):
         data = read_bytes(uri)
         return data, hashlib.sha256(data).hexdigest()
     with explained("read", uri):
-        import obstore
-
         store, key = locate(uri)
-        result = obstore.get(store, key)
+        result = store.get(key)
         return bytes(result.bytes()), str(result.meta["e_tag"])

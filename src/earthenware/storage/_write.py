@@ -6,13 +6,14 @@ import contextlib
 import errno
 import json
 import shutil
-from datetime import date
-from pathlib import Path, PurePath
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from earthenware.errors import redact
 from earthenware.storage._explain import ConflictError, explained, no_such_bucket
 from earthenware.storage._local import link_file, move_into_place, replace_file, temporary_beside, walk, write_file
-from earthenware.storage._names import is_local, join, local_path, redact
+from earthenware.storage._names import is_local, join, local_path
 from earthenware.storage._read import list_files
 from earthenware.storage._remote import locate, refuse_web
 
@@ -31,19 +32,17 @@ def write_bytes(uri: str, data: bytes, *, create_only: bool = False) -> None:
 
     Raises:
         FileExistsError: ``create_only`` was given and the object exists.
-        EarthenwareError: ``READ_ONLY`` for http(s), ``STORAGE_*`` when the store refuses.
     """
     refuse_web(uri)
     with explained("write", uri):
         if is_local(uri):
             write_file(local_path(uri), data, create_only=create_only)
             return
-        import obstore
         from obstore.exceptions import AlreadyExistsError
 
         store, key = locate(uri)
         try:
-            obstore.put(store, key, data, mode="create" if create_only else "overwrite")
+            store.put(key, data, mode="create" if create_only else "overwrite")
         except AlreadyExistsError:
             raise FileExistsError(errno.EEXIST, "There is such an object", redact(uri)) from None
 
@@ -58,32 +57,20 @@ def replace(uri: str, data: bytes, version: str) -> str:
     with explained("replace", uri):
         if is_local(uri):
             return replace_file(local_path(uri), data, version)
-        import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         store, key = locate(uri)
         try:
-            return str(obstore.put(store, key, data, mode={"e_tag": version})["e_tag"])
+            return str(store.put(key, data, mode={"e_tag": version})["e_tag"])
         except (PreconditionError, AlreadyExistsError, FileNotFoundError) as error:
             if "NoSuchBucket" in str(error):
                 raise no_such_bucket(uri) from None
             raise ConflictError(redact(uri)) from None
 
 
-def _plain(value: Any) -> Any:
-    """Turn what JSON lacks into what it has; anything but names, times and NumPy numbers is a mistake."""
-    if isinstance(value, PurePath):
-        return str(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if hasattr(value, "tolist") and hasattr(value, "dtype"):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
 def write_json(uri: str, value: Any, *, create_only: bool = False, sort_keys: bool = True) -> None:
     """Write a JSON document, with its keys sorted or in their order; see :func:`write_bytes`."""
-    data = json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False, default=_plain).encode() + b"\n"
+    data = json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False).encode() + b"\n"
     write_bytes(uri, data, create_only=create_only)
 
 
@@ -95,6 +82,31 @@ def write_table(table: pa.Table, uri: str, **options: Any) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, **{"compression": "zstd", "write_page_checksum": True, **options})
     write_bytes(uri, sink.getvalue().to_pybytes())
+
+
+def geo_metadata(
+    types: Collection[str] = ("Polygon",),
+    bounds: tuple[float, float, float, float] | None = None,
+    *,
+    covering: bool = False,
+) -> dict[bytes, bytes]:
+    """Return the schema's metadata that makes a Parquet table a GeoParquet 1.1 one.
+
+    Its column ``geometry`` holds WKB in longitude and latitude.
+
+    Args:
+        types: The types of geometry in it.
+        bounds: West, south, east and north of all rows in degrees; None for a table without rows.
+        covering: Whether a column ``bbox`` of structs holds the bounds of each row.
+    """
+    # No "crs": the default is OGC:CRS84, longitude before latitude.
+    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": sorted(types), "edges": "planar"}
+    if covering:
+        column["covering"] = {"bbox": {edge: ["bbox", edge] for edge in ("xmin", "ymin", "xmax", "ymax")}}
+    if bounds is not None:
+        column["bbox"] = [float(value) for value in bounds]
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    return {b"geo": json.dumps(geo, sort_keys=True).encode()}
 
 
 def upload_file(local: Path, uri: str) -> None:
@@ -110,11 +122,9 @@ def upload_file(local: Path, uri: str) -> None:
             finally:
                 temporary.unlink(missing_ok=True)
             return
-        import obstore
-
         local.stat()  # obstore does not say which file it misses
         store, key = locate(uri)
-        obstore.put(store, key, local)  # multipart above a threshold; visible only when complete
+        store.put(key, local)  # multipart above a threshold; visible only when complete
 
 
 def copy_file(source: str, target: str) -> None:
@@ -128,10 +138,8 @@ def copy_file(source: str, target: str) -> None:
         if is_local(source):
             link_file(local_path(source), local_path(target))
             return
-        import obstore
-
         store, key = locate(source)
-        obstore.copy(store, key, locate(target)[1])
+        store.copy(key, locate(target)[1])
 
 
 def upload_tree(local: Path, uri: str) -> None:
@@ -147,10 +155,8 @@ def delete_file(uri: str) -> None:
         if is_local(uri):
             local_path(uri).unlink()
         else:
-            import obstore
-
             store, key = locate(uri)
-            obstore.delete(store, key)
+            store.delete(key)
 
 
 def delete_prefix(uri: str) -> None:
@@ -162,8 +168,6 @@ def delete_prefix(uri: str) -> None:
         return
     files = list(list_files(uri))
     with explained("delete", uri):
-        import obstore
-
         store, key = locate(uri)
         if files:
-            obstore.delete(store, [f"{key}/{file}" if key else file for file in files])
+            store.delete([f"{key}/{file}" if key else file for file in files])
