@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -19,7 +20,7 @@ from earthenware.chips import ChipStore
 from earthenware.graph import PIPELINES
 from earthenware.products import TrackedModel, trained_model
 from earthenware.steps import read_manifest
-from earthenware.tracking import CANDIDATE, find_version, load_candidate, resume_run
+from earthenware.tracking import CANDIDATE, resume_run
 from tests.pipelines.conftest import Run
 from tests.pipelines.runs import SMALL, earthenware, processes_about, run_pretrain
 
@@ -86,12 +87,14 @@ def tracked_model(finished: Run) -> TrackedModel:
     return trained.tracked
 
 
-def test_the_candidate_loads_from_mlflow_and_gives_the_same_embeddings(finished: Run) -> None:
+def test_the_candidate_loads_from_mlflow_and_gives_the_same_embeddings(
+    finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tracked = tracked_model(finished)
-    version = find_version(tracked.name, CANDIDATE, tracked.tracking_uri)
-    assert version is not None
-    assert version.version == tracked.version
-    model = load_candidate(tracked.name, tracked.tracking_uri)
+    client = resume_run(tracked.run_id, tracked.tracking_uri).client
+    assert str(client.get_model_version_by_alias(tracked.name, CANDIDATE).version) == tracked.version
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracked.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"models:/{tracked.name}@{CANDIDATE}")
     table = pq.read_table(finished.output("embed") / "embeddings.parquet", columns=["id", "embedding"])
     known = {row["id"]: row["embedding"] for row in table.slice(0, 4).to_pylist()}
     asked = pd.DataFrame({"chips": str(finished.output("merge")), "chip_id": list(known)})

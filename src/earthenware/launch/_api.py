@@ -6,13 +6,12 @@ import contextlib
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from earthenware.errors import EarthenwareError, first_line, one_line, reason
+from earthenware.errors import EarthenwareError, again, first_line, one_line, reason
 from earthenware.network import in_pod
 
 T = TypeVar("T")
@@ -189,9 +188,8 @@ class Cluster:
         from kubernetes.client.exceptions import ApiException
 
         patience = self.pace.outage if patience is None else patience
-        began, wait = time.monotonic(), min(0.25, self.pace.poll)
-        while True:
-            limit = patience
+
+        def once() -> T:
             try:
                 return function()
             except ApiException as error:
@@ -201,20 +199,20 @@ class Cluster:
                 if status == 403:
                     raise _forbidden(verb, resource, namespace, text) from None
                 if status == 401:
-                    limit = min(patience, self.pace.denied)
-                    failure = _denied(self.host)
                     self._connect()  # reads the token anew
-                elif status in _AWAY:
-                    failure = _away(self.host, f"it answers {status} {text}" if status else text, patience)
-                else:
-                    message = f"Kubernetes answers {status} to {verb} {resource} in namespace '{namespace}': {text}."
-                    raise EarthenwareError("CLUSTER_FAILED", message, "Check the profile and the cluster.") from None
+                    raise _denied(self.host) from None
+                if status in _AWAY:
+                    raise _away(self.host, f"it answers {status} {text}" if status else text, patience) from None
+                message = f"Kubernetes answers {status} to {verb} {resource} in namespace '{namespace}': {text}."
+                raise EarthenwareError("CLUSTER_FAILED", message, "Check the profile and the cluster.") from None
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                failure = _away(self.host, reason(error), patience)
-            if time.monotonic() - began + wait > limit:
-                raise failure from None
-            time.sleep(wait)
-            wait = min(2 * wait, 10.0, max(limit / 4, 0.05))
+                raise _away(self.host, reason(error), patience) from None
+
+        def passes(error: Exception) -> float:
+            limits = {"CLUSTER_UNREACHABLE": patience, "CLUSTER_TOKEN": min(patience, self.pace.denied)}
+            return limits.get(error.code, 0.0) if isinstance(error, EarthenwareError) else 0.0
+
+        return again(once, passes, first=min(0.25, self.pace.poll), longest=min(10.0, max(patience / 4, 0.05)))
 
 
 @contextlib.contextmanager

@@ -11,25 +11,25 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError, first_line
+from earthenware.errors import EarthenwareError, again, first_line, reason, redact
 
 CANDIDATE: Final = "candidate"
 """Alias of the version that was trained last."""
-CHAMPION: Final = "champion"
-"""Alias of the version that won its evaluation."""
 OFF: Final = "off"
 """The tracking URI that means: do not track."""
 
-_SQLITE = "sqlite:///"
-_ATTEMPTS = 8
-_PROBE_SECONDS = 10
-
-T = TypeVar("T")
+_SQLITE: Final = "sqlite:///"
+_PROBE_SECONDS: Final = 10
+_LOCKED_SECONDS: Final = 15.0
+"""How long another writer of a SQLite database is waited for."""
+_REFUSED: Final = re.compile(r"error code 40[13]\b|UNAUTHENTICATED|PERMISSION_DENIED")
+_ANSWERS: Final = ("RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE")
+"""MLflow's codes for answers about what was asked, from a store that works."""
 
 
 def resolve_uri(given: str, root: str) -> str:
@@ -52,14 +52,14 @@ def resolve_uri(given: str, root: str) -> str:
         return f"{_SQLITE}{storage.local_path(root) / 'mlflow.db'}"
     raise EarthenwareError(
         "NO_TRACKING_URI",
-        f"'{storage.redact(root)}' cannot hold a tracking database, as it is not on this machine's file system.",
+        f"'{redact(root)}' cannot hold a tracking database, as it is not on this machine's file system.",
         "Set tracking_uri or MLFLOW_TRACKING_URI to an MLflow server, or tracking_uri to 'off'.",
     )
 
 
 def shown(uri: str) -> str:
     """Return a tracking URI without user information, for messages and manifests."""
-    return uri if uri.startswith(_SQLITE) else storage.redact(uri)
+    return uri if uri.startswith(_SQLITE) else redact(uri)
 
 
 def prepare_environment() -> None:
@@ -78,13 +78,8 @@ def prepare_environment() -> None:
         logging.getLogger(logger).setLevel(logging.ERROR)
 
 
-def artifact_root(uri: str) -> str | None:
-    """Return where artifacts of a SQLite store go: beside its file. A server decides for itself."""
-    database = _database(uri)
-    return None if database is None else (database.parent / "mlflow-artifacts").as_uri()
-
-
-def _database(uri: str) -> Path | None:
+def database(uri: str) -> Path | None:
+    """Return the file of a SQLite store, whose artifacts go beside it; None for a server, which decides for itself."""
     return Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
 
 
@@ -99,10 +94,10 @@ def connect(uri: str) -> Any:
     from mlflow import MlflowClient
 
     prepare_environment()  # again, as MLflow sets its loggers up when it is imported
-    with _alone(_database(uri)):
+    with _alone(uri):
         client = MlflowClient(tracking_uri=uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
         # The first call makes a new database's tables, or finds that the server wants a password.
-        patiently(uri, lambda: client.search_experiments(max_results=1))
+        patiently(uri, client.search_experiments, max_results=1)
     return client
 
 
@@ -111,34 +106,26 @@ def _probe(uri: str) -> None:
     if not uri.startswith(("http://", "https://")):
         return
     try:
-        request = urllib.request.Request(f"{storage.redact(uri).rstrip('/')}/health")
+        request = urllib.request.Request(f"{redact(uri).rstrip('/')}/health")
         urllib.request.urlopen(request, timeout=_PROBE_SECONDS).close()
     except urllib.error.HTTPError:
         return  # something answers; whether it is MLflow shows in the first call
     except OSError as error:
-        raise unreachable(uri, error) from error
-
-
-def unreachable(uri: str, error: BaseException) -> EarthenwareError:
-    """Return the error for a store that does not answer as it should."""
-    return EarthenwareError(
-        "TRACKING_UNREACHABLE",
-        f"The MLflow store '{shown(uri)}' cannot be used: {first_line(error)}.",
-        "Start it or correct tracking_uri (MLFLOW_TRACKING_URI); 'off' goes without. A step run again resumes here.",
-    )
+        raise _unreachable(uri, error) from error
 
 
 @contextlib.contextmanager
-def _alone(database: Path | None) -> Iterator[None]:
+def _alone(uri: str) -> Iterator[None]:
     """Let one process at a time make a SQLite database: two that migrate it at once break it."""
-    if database is None:
+    file = database(uri)
+    if file is None:
         yield
         return
     try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(database.parent, os.O_RDONLY)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file.parent, os.O_RDONLY)
     except OSError as error:
-        raise unreachable(f"{_SQLITE}{database}", error) from error
+        raise _unreachable(uri, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -146,43 +133,48 @@ def _alone(database: Path | None) -> Iterator[None]:
         os.close(descriptor)
 
 
-def patiently(uri: str, call: Callable[[], T], *, expected: tuple[str, ...] = ()) -> T:
-    """Return ``call()``, tried again while the database is locked by another writer.
+def patiently(uri: str, call: Callable[..., Any], *values: Any, absent: Container[str] = (), **named: Any) -> Any:
+    """Return what a call of the client of a store gives, made again while another writer locks the database.
 
     Args:
-        uri: The store that is asked.
-        call: What to do.
-        expected: Codes of MLflow's errors that the caller deals with, such as ``RESOURCE_DOES_NOT_EXIST``.
+        uri: The store.
+        call: What is called with the values.
+        values: By position.
+        absent: Codes of MLflow's errors, such as ``RESOURCE_DOES_NOT_EXIST``, for which the answer is None.
+        named: By name.
 
     Raises:
-        MlflowException: With an expected code.
         EarthenwareError: ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``, ``TRACKING_REFUSED``.
     """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import OperationalError
 
-    for attempt in range(_ATTEMPTS):
-        try:
-            return call()
-        except (MlflowException, OperationalError) as error:
-            text = str(error)
-            if "database is locked" in text and attempt + 1 < _ATTEMPTS:
-                time.sleep(0.1 * 2**attempt * random.uniform(0.5, 1.5))
-                continue
-            code = error.error_code if isinstance(error, MlflowException) else ""
-            if code in expected:
-                raise
-            if code in _ANSWERS:
-                message = f"The MLflow store '{shown(uri)}' refuses: {first_line(error)}."
-                raise EarthenwareError("TRACKING_REFUSED", message) from error
-            if _REFUSED.search(text):
-                remedy = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
-                message = f"The MLflow store '{shown(uri)}' refuses access."
-                raise EarthenwareError("TRACKING_DENIED", message, remedy) from error
-            raise unreachable(uri, error) from error
-    raise AssertionError("unreachable")
+    try:
+        return again(
+            lambda: call(*values, **named),
+            lambda error: _LOCKED_SECONDS if "database is locked" in str(error) else 0.0,
+            first=0.1,
+            longest=5.0,
+            pause=lambda seconds: time.sleep(seconds * random.uniform(0.5, 1.5)),  # else two keep in step
+        )
+    except (MlflowException, OperationalError) as error:
+        code = error.error_code if isinstance(error, MlflowException) else ""
+        if code in absent:
+            return None
+        if code in _ANSWERS:
+            message = f"The MLflow store '{shown(uri)}' refuses: {first_line(error)}."
+            raise EarthenwareError("TRACKING_REFUSED", message) from error
+        if _REFUSED.search(str(error)):
+            remedy = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
+            message = f"The MLflow store '{shown(uri)}' refuses access."
+            raise EarthenwareError("TRACKING_DENIED", message, remedy) from error
+        raise _unreachable(uri, error) from error
 
 
-_REFUSED = re.compile(r"error code 40[13]\b|UNAUTHENTICATED|PERMISSION_DENIED")
-# Answers about what was asked, from a store that works.
-_ANSWERS = ("RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE")
+def _unreachable(uri: str, error: BaseException) -> EarthenwareError:
+    """Return the error for a store that does not answer as it should."""
+    return EarthenwareError(
+        "TRACKING_UNREACHABLE",
+        f"The MLflow store '{shown(uri)}' cannot be used: {reason(error)}.",
+        "Start it or correct tracking_uri (MLFLOW_TRACKING_URI); 'off' goes without. A step run again resumes here.",
+    )

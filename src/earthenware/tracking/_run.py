@@ -8,42 +8,21 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from earthenware import storage
-from earthenware.errors import EarthenwareError
-from earthenware.tracking._client import artifact_root, connect, patiently, shown
+from earthenware.errors import EarthenwareError, redact
+from earthenware.steps import Manifest
+from earthenware.tracking._client import connect, database, patiently, shown
 
 _NAME = re.compile(r"[^\w\-./ :]")
 # MLflow finds an id that it could not have made invalid.
 _NO_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _LONGEST = 6000  # characters of a parameter
 _BATCH = 500  # the store takes up to 1000 values of all kinds at once
-
-
-class StepManifest(Protocol):
-    """The part of a step's manifest that a run records."""
-
-    @property
-    def step(self) -> str: ...
-    @property
-    def spec(self) -> Mapping[str, Any]: ...
-    @property
-    def counts(self) -> Mapping[str, int]: ...
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-    @property
-    def rejects(self) -> Mapping[str, int]: ...
-    @property
-    def seconds(self) -> Mapping[str, float]: ...
-    @property
-    def fingerprint(self) -> str: ...
-    @property
-    def digest(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -63,55 +42,52 @@ class Run:
     ours: bool
     client: Any = field(repr=False, compare=False)
 
+    def _ask(self, call: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        return patiently(self.tracking_uri, call, *values, **named)
+
     def log_params(self, values: Mapping[str, Any], prefix: str = "") -> None:
         """Log parameters as ``prefix/name``; MLflow never changes one, so those that are there stay."""
         from mlflow.entities import Param
 
-        present = patiently(self.tracking_uri, lambda: self.client.get_run(self.run_id)).data.params
+        present = self._ask(self.client.get_run, self.run_id).data.params
         named = {_name(prefix, key): _text(value) for key, value in values.items()}
-        params = [Param(key, value[:_LONGEST]) for key, value in named.items() if key not in present]
-        self._batches(params=params)
+        self._log("params", [Param(key, value[:_LONGEST]) for key, value in named.items() if key not in present])
 
     def log_metrics(self, values: Mapping[str, float | None], *, step: int = 0, prefix: str = "") -> None:
         """Log metrics as ``prefix/name`` at ``step``; what is not a finite number is left out."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._batches(
-            metrics=[
-                Metric(_name(prefix, key), float(value), now, step)
-                for key, value in values.items()
-                if value is not None and math.isfinite(value)
-            ]
-        )
+        known = {key: float(value) for key, value in values.items() if value is not None and math.isfinite(value)}
+        self._log("metrics", [Metric(_name(prefix, key), value, now, step) for key, value in known.items()])
 
-    def log_history(self, rows: Sequence[Mapping[str, float | None]], *, axis: str = "epoch", prefix: str = "") -> None:
-        """Log a table whose ``axis`` column is the step of the other columns' values."""
+    def log_history(self, rows: Sequence[Mapping[str, float | None]], *, prefix: str = "") -> None:
+        """Log a table whose column ``epoch`` is the step of the other columns' values."""
         for row in rows:
-            step = row[axis]
+            values = dict(row)
+            step = values.pop("epoch")
             if step is None:
-                raise ValueError(f"a row has no {axis}")
-            values = {key: value for key, value in row.items() if key != axis}
+                raise ValueError("a row has no epoch")
             self.log_metrics(values, step=int(step), prefix=prefix)
 
     def logged_steps(self, metric: str) -> set[int]:
         """Return the steps at which a metric was logged."""
-        rows = patiently(self.tracking_uri, lambda: self.client.get_metric_history(self.run_id, metric))
-        return {int(row.step) for row in rows}
+        return {int(row.step) for row in self._ask(self.client.get_metric_history, self.run_id, metric)}
 
-    def log_manifest(self, manifest: StepManifest) -> None:
+    def log_manifest(self, manifest: Manifest) -> None:
         """Log what a step was asked and what it made: parameters, counts, metrics, digest, and the whole manifest."""
         step = manifest.step
         self.log_params(manifest.spec, step)
-        counts = {f"count/{key}": float(value) for key, value in manifest.counts.items()}
-        rejects = {f"rejects/{key}": float(value) for key, value in manifest.rejects.items()}
-        seconds = {f"seconds/{key}": value for key, value in manifest.seconds.items()}
-        self.log_metrics({**manifest.metrics, **counts, **rejects, **seconds}, prefix=step)
+        counted: dict[str, Mapping[str, float]] = {
+            "count": manifest.counts,
+            "rejects": manifest.rejects,
+            "seconds": manifest.seconds,
+        }
+        figures = {f"{kind}/{key}": float(value) for kind, some in counted.items() for key, value in some.items()}
+        self.log_metrics({**manifest.metrics, **figures}, prefix=step)
         self.set_tags({f"{step}.digest": manifest.digest, f"{step}.fingerprint": manifest.fingerprint})
-        dump = getattr(manifest, "model_dump", None)
-        if callable(dump):
-            text = json.dumps(_clean(dump(mode="json")), indent=2, sort_keys=True)
-            self.log_bytes(f"manifests/{_NAME.sub('_', step)}.json", text.encode())
+        text = json.dumps(_clean(manifest.model_dump(mode="json")), indent=2, sort_keys=True)
+        self.log_bytes(f"manifests/{_name('', step)}.json", text.encode())
 
     def log_bytes(self, path: str, data: bytes) -> None:
         """Log an artifact, such as ``pictures/reconstruction.png``."""
@@ -119,24 +95,22 @@ class Run:
         with tempfile.TemporaryDirectory() as scratch:
             local = Path(scratch) / name
             local.write_bytes(data)
-            patiently(self.tracking_uri, lambda: self.client.log_artifact(self.run_id, str(local), folder or None))
+            self._ask(self.client.log_artifact, self.run_id, str(local), folder or None)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
         from mlflow.entities import RunTag
 
-        self._batches(tags=[RunTag(_NAME.sub("_", key), _text(value)) for key, value in tags.items()])
+        self._log("tags", [RunTag(_name("", key), _text(value)) for key, value in tags.items()])
 
     def finish(self, status: str = "FINISHED") -> None:
         """End the run if it is ours: ``FINISHED``, ``FAILED`` or ``KILLED``."""
         if self.ours:
-            patiently(self.tracking_uri, lambda: self.client.set_terminated(self.run_id, status))
+            self._ask(self.client.set_terminated, self.run_id, status)
 
-    def _batches(self, **values: list[Any]) -> None:
-        for kind, items in values.items():
-            for start in range(0, len(items), _BATCH):
-                chunk = {kind: items[start : start + _BATCH]}
-                patiently(self.tracking_uri, partial(self.client.log_batch, self.run_id, **chunk))
+    def _log(self, kind: str, values: list[Any]) -> None:
+        for start in range(0, len(values), _BATCH):
+            self._ask(self.client.log_batch, self.run_id, **{kind: values[start : start + _BATCH]})
 
 
 def _name(prefix: str, key: str) -> str:
@@ -145,14 +119,13 @@ def _name(prefix: str, key: str) -> str:
 
 def _text(value: Any) -> str:
     """Return a value as the text to log, without the secrets that URIs may hold."""
-    if isinstance(value, str):
-        return storage.redact(value) if "://" in value else value
-    return json.dumps(_clean(value))
+    clean = _clean(value)
+    return clean if isinstance(clean, str) else json.dumps(clean)
 
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return storage.redact(value) if "://" in value else value
+        return redact(value)
     if isinstance(value, Mapping):
         return {key: _clean(item) for key, item in value.items()}
     return [_clean(item) for item in value] if isinstance(value, list | tuple) else value
@@ -177,24 +150,20 @@ def open_run(
         EarthenwareError: ``NO_TRACKING_RUN`` when ``MLFLOW_RUN_ID`` names no run of this store,
             ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``.
     """
-    client = connect(tracking_uri)
+    client, ask = connect(tracking_uri), partial(patiently, tracking_uri)
     given = os.environ.get("MLFLOW_RUN_ID", "")
-    if given:
-        found = _get(client, tracking_uri, given)
-        if found is None:
-            raise EarthenwareError(
-                "NO_TRACKING_RUN",
-                f"MLFLOW_RUN_ID names the run '{given}', which '{shown(tracking_uri)}' does not have.",
-                "Unset it, or set MLFLOW_TRACKING_URI to the store that has the run.",
-            )
-        return Run(given, tracking_uri, found.info.experiment_id, ours=False, client=client)
-    found = _get(client, tracking_uri, resume) if resume else None
+    found = _find(client, tracking_uri, given or resume)
+    if given and found is None:
+        message = f"MLFLOW_RUN_ID names the run '{given}', which '{shown(tracking_uri)}' does not have."
+        remedy = "Unset it, or set MLFLOW_TRACKING_URI to the store that has the run."
+        raise EarthenwareError("NO_TRACKING_RUN", message, remedy)
     if found is not None:
-        patiently(tracking_uri, lambda: client.update_run(resume, status="RUNNING"))
-        return Run(resume, tracking_uri, found.info.experiment_id, ours=True, client=client)
+        if not given:
+            ask(client.update_run, resume, status="RUNNING")
+        return Run(given or resume, tracking_uri, found.info.experiment_id, ours=not given, client=client)
     experiment_id = _experiment(client, tracking_uri, experiment)
     all_tags = {"mlflow.source.name": "earthenware", **(tags or {})}
-    new = patiently(tracking_uri, lambda: client.create_run(experiment_id, run_name=name, tags=all_tags))
+    new = ask(client.create_run, experiment_id, run_name=name, tags=all_tags)
     return Run(new.info.run_id, tracking_uri, experiment_id, ours=True, client=client)
 
 
@@ -209,33 +178,29 @@ def resume_run(run_id: str, tracking_uri: str) -> Run:
     if full and shown(full) == tracking_uri:
         tracking_uri = full
     client = connect(tracking_uri)
-    found = _get(client, tracking_uri, run_id)
+    found = _find(client, tracking_uri, run_id)
     if found is None:
         message = f"The MLflow store '{shown(tracking_uri)}' has no run '{run_id}'."
         raise EarthenwareError("NO_TRACKING_RUN", message, "Was it deleted, or is this another store?")
     return Run(run_id, tracking_uri, found.info.experiment_id, ours=False, client=client)
 
 
-def _get(client: Any, uri: str, run_id: str) -> Any:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        run = patiently(uri, lambda: client.get_run(run_id), expected=_NO_RUN)
-    except MlflowException:
-        return None
-    return run if run.info.lifecycle_stage == "active" else None
+def _find(client: Any, uri: str, run_id: str) -> Any:
+    """Return a run; None where there is none, or it was deleted."""
+    run = patiently(uri, client.get_run, run_id, absent=_NO_RUN) if run_id else None
+    return run if run is not None and run.info.lifecycle_stage == "active" else None
 
 
 def _experiment(client: Any, uri: str, name: str) -> str:
-    from mlflow.exceptions import MlflowException
-
-    found = patiently(uri, lambda: client.get_experiment_by_name(name))
+    """Return the id of an experiment, which is made if missing."""
+    ask, file = partial(patiently, uri), database(uri)
+    found = ask(client.get_experiment_by_name, name)
     if found is None:
-        try:
-            make = partial(client.create_experiment, name, artifact_root(uri))
-            return str(patiently(uri, make, expected=("RESOURCE_ALREADY_EXISTS",)))
-        except MlflowException:  # another process was quicker
-            found = patiently(uri, lambda: client.get_experiment_by_name(name))
+        artifacts = (file.parent / "mlflow-artifacts").as_uri() if file else None
+        made = ask(client.create_experiment, name, artifacts, absent=("RESOURCE_ALREADY_EXISTS",))
+        if made is not None:
+            return str(made)
+        found = ask(client.get_experiment_by_name, name)  # another process was quicker
     if found is None or found.lifecycle_stage != "active":
         message = f"The MLflow experiment '{name}' in '{shown(uri)}' was deleted."
         raise EarthenwareError("NO_TRACKING_EXPERIMENT", message, "Restore it, or name another experiment.")

@@ -92,8 +92,8 @@ class Record:
         return TrackedModel(
             run_id=run.run_id,
             tracking_uri=tracking.shown(run.tracking_uri),
-            name=version.name,
-            version=version.version,
+            name=spec.model_name,
+            version=version,
         )
 
 
