@@ -11,9 +11,7 @@ from earthenware.pages import (
     encode_jpeg,
     encode_png,
     natural_colour,
-    shade_grey,
-    shade_relief,
-    shade_true_colour,
+    shade,
     ticks,
 )
 
@@ -31,13 +29,13 @@ def test_ticks_are_round_and_enclose_the_values(low, width, count):
 
 def test_stretch_keeps_flat_scenes_flat():
     random = np.random.default_rng(0)
-    flat = shade_true_colour(400 + random.normal(0, 10, (3, 32, 32)))
+    flat = shade("optical", 400 + random.normal(0, 10, (3, 32, 32)))
     assert flat.std() < 6
-    assert shade_grey(-20 + random.normal(0, 0.1, (32, 32))).std() < 6
-    assert shade_relief(100 + random.normal(0, 0.1, (32, 32))).std((0, 1)).max() < 6
-    steep = shade_relief(np.linspace(0, 1000, 32)[:, None] * np.ones(32)).astype(int).sum(-1)
+    assert shade("radar", -20 + random.normal(0, 0.1, (1, 32, 32))).std() < 6
+    assert shade("elevation", 100 + random.normal(0, 0.1, (1, 32, 32))).std((0, 1)).max() < 6
+    steep = shade("elevation", np.linspace(0, 1000, 32)[:, None] * np.ones((1, 32, 32))).astype(int).sum(-1)
     assert (np.diff(steep[:, 0]) > 0).all()  # lighter and lighter, so that it reads without colour
-    assert (shade_grey(np.full((4, 4), np.nan)) == (205, 205, 200)).all()
+    assert (shade("radar", np.full((1, 4, 4), np.nan)) == (205, 205, 200)).all()
 
 
 def test_a_thumbnail_is_dark_where_the_ground_is_dark():

@@ -12,26 +12,20 @@ from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from earthenware.pages._charts import Dot, DotRow, dot_chart, element, line_chart, svg, ticks
-    from earthenware.pages._findings import NAMES, Findings, interval_text
+    from earthenware.pages._findings import NAMES, Findings
     from earthenware.pages._html import data_uri, number, render
     from earthenware.pages._pictures import (
         CLEAR,
         FLAG_COLOURS,
         MISSING,
         Picture,
-        Stretch,
-        colour_stretch,
         encode_jpeg,
         encode_png,
         hatch,
-        height_stretch,
         montage,
         natural_colour,
-        radar_stretch,
+        shade,
         shade_flags,
-        shade_grey,
-        shade_relief,
-        shade_true_colour,
     )
     from earthenware.pages._views import View, chip_thumbnails, sensor_views, views_of
 else:
@@ -46,29 +40,22 @@ __all__ = [
     "DotRow",
     "Findings",
     "Picture",
-    "Stretch",
     "View",
     "chip_thumbnails",
-    "colour_stretch",
     "data_uri",
     "dot_chart",
     "element",
     "encode_jpeg",
     "encode_png",
     "hatch",
-    "height_stretch",
-    "interval_text",
     "line_chart",
     "montage",
     "natural_colour",
     "number",
-    "radar_stretch",
     "render",
     "sensor_views",
+    "shade",
     "shade_flags",
-    "shade_grey",
-    "shade_relief",
-    "shade_true_colour",
     "svg",
     "ticks",
     "views_of",

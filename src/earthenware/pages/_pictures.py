@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,18 +41,13 @@ class Stretch:
         values: Pixels that set the percentiles, NaN where there are none, bands first: `[band, ...]`.
         low: Percentile that becomes black.
         high: Percentile that becomes white.
-        together: Whether all bands share one stretch.
+        together: Whether all bands share one stretch, which keeps the colours of the ground.
         least: Smallest difference between black and white: noise over a flat scene is not to look like a scene.
+        gamma: Exponent of a display's curve.
     """
 
     def __init__(
-        self,
-        values: NDArray[Any],
-        low: float = 2.0,
-        high: float = 98.0,
-        *,
-        together: bool = False,
-        least: float = 1e-6,
+        self, values: NDArray[Any], low: float, high: float, *, least: float, together: bool = False, gamma: float = 1.0
     ) -> None:
         flat = np.asarray(values, np.float64).reshape(len(values), -1)
         rows = flat.reshape(1, -1) if together else flat
@@ -63,40 +59,57 @@ class Stretch:
         width = np.maximum(ceiling - floor, least)
         self.floor = ((floor + ceiling - width) / 2).reshape(shape)
         self.width = width.reshape(shape)
+        self.gamma = gamma
 
-    def __call__(self, values: NDArray[Any], gamma: float = 1.0) -> NDArray[np.float64]:
+    def __call__(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return values in 0..1, NaN where they are NaN."""
-        return np.asarray(np.clip((values - self.floor) / self.width, 0.0, 1.0) ** (1.0 / gamma))
+        return np.asarray(np.clip((values - self.floor) / self.width, 0.0, 1.0) ** (1.0 / self.gamma))
+
+
+STRETCHES: Final[Mapping[str, Callable[[NDArray[Any]], Stretch]]] = {
+    # Reflectance times 10000, over at least a tenth.
+    "optical": partial(Stretch, low=1.0, high=99.0, least=1000.0, together=True, gamma=1.4),
+    # dB, over at least 8 dB: speckle alone takes that much.
+    "radar": partial(Stretch, low=2.0, high=98.0, least=8.0),
+    # Metres, over at least 30 m.
+    "elevation": partial(Stretch, low=0.5, high=99.5, least=30.0),
+}
+"""The stretch of bands `[band, ...]` in physical units, by the kind of their sensor."""
+
+
+def shade(kind: str, values: NDArray[Any], stretch: Stretch | None = None, *, gsd: float | None = None) -> Picture:
+    """Picture bands as `[y, x, 3]`: optical ones in true colour, radar in greys, elevation from low to high.
+
+    Args:
+        kind: Kind of the sensor.
+        values: `[band, y, x]` in physical units, NaN where there are none: red, green and blue; or one band.
+        stretch: The stretch; None for that of ``values``.
+        gsd: Ground sampling distance in metres, to light the slopes of an elevation from the north-west; None for no
+            light.
+    """
+    shares = (stretch or STRETCHES[kind](values))(values)
+    if kind == "elevation":
+        return _relief(values[0], shares[0], gsd)
+    return _bytes(np.moveaxis(np.broadcast_to(shares, (3, *shares.shape[1:])), 0, -1))
+
+
+def _relief(height: NDArray[Any], shares: NDArray[np.float64], gsd: float | None) -> Picture:
+    steps = np.linspace(0.0, 1.0, len(RELIEF))
+    colours = np.stack([np.interp(np.nan_to_num(shares), steps, band) for band in np.array(RELIEF).T / 255], axis=-1)
+    known = np.isfinite(height)
+    if gsd is not None:
+        filled = np.where(known, height, np.nanmean(height) if known.any() else 0.0)
+        down, right = np.gradient(filled, gsd) if min(height.shape) > 1 else (np.zeros_like(filled),) * 2
+        # Slopes are exaggerated so that gentle terrain shows.
+        light = 1.0 + np.clip(3.0 * (right + down) / np.sqrt(2.0), -0.35, 0.35)
+        colours = np.clip(colours * light[..., None], 0, 1)
+    return _bytes(np.where(known[..., None], colours, np.nan))
 
 
 def _bytes(shares: NDArray[np.float64]) -> Picture:
     """Turn `[y, x, 3]` in 0..1 into bytes; NaN becomes the colour of missing pixels."""
     missing = ~np.isfinite(shares).all(-1, keepdims=True)
     return np.where(missing, np.array(MISSING), np.round(255 * np.nan_to_num(shares))).astype(np.uint8)
-
-
-def colour_stretch(rgb: NDArray[Any]) -> Stretch:
-    """Return the stretch of red, green and blue reflectance times 10000, `[3, ...]`, over at least a tenth."""
-    return Stretch(rgb, 1.0, 99.0, together=True, least=1000.0)
-
-
-def radar_stretch(band: NDArray[Any]) -> Stretch:
-    """Return the stretch of one radar band in dB, `[...]`, over at least 8 dB: speckle alone takes that much."""
-    return Stretch(band[None], least=8.0)
-
-
-def height_stretch(height: NDArray[Any]) -> Stretch:
-    """Return the stretch of heights in metres, `[...]`, over at least 30 m."""
-    return Stretch(height[None], 0.5, 99.5, least=30.0)
-
-
-def shade_true_colour(rgb: NDArray[Any], stretch: Stretch | None = None) -> Picture:
-    """Picture red, green and blue `[3, y, x]` as `[y, x, 3]`.
-
-    The bands share one stretch, which keeps the colours of the ground, with a display's curve.
-    """
-    shares = (stretch or colour_stretch(rgb))(rgb, gamma=1.4)
-    return _bytes(np.moveaxis(shares, 0, -1))
 
 
 def natural_colour(rgb: NDArray[Any], ceiling: float = 2800.0) -> Picture:
@@ -115,33 +128,6 @@ def natural_colour(rgb: NDArray[Any], ceiling: float = 2800.0) -> Picture:
     return np.asarray(np.moveaxis(np.where(known, np.round(255.0 * shown), GREY), 0, -1), np.uint8)
 
 
-def shade_grey(band: NDArray[Any], stretch: Stretch | None = None) -> Picture:
-    """Picture one band `[y, x]` in greys as `[y, x, 3]`."""
-    shares = (stretch or radar_stretch(band))(band[None])[0]
-    return _bytes(np.repeat(shares[..., None], 3, axis=-1))
-
-
-def shade_relief(height: NDArray[Any], stretch: Stretch | None = None, *, gsd: float | None = None) -> Picture:
-    """Picture heights in metres `[y, x]` as colours from low to high.
-
-    Args:
-        height: The heights, NaN where there are none.
-        stretch: The heights of the lowest and the highest colour.
-        gsd: Ground sampling distance in metres, to light slopes from the north-west; None for no light.
-    """
-    shares = (stretch or height_stretch(height))(height[None])[0]
-    steps = np.linspace(0.0, 1.0, len(RELIEF))
-    colours = np.stack([np.interp(np.nan_to_num(shares), steps, band) for band in np.array(RELIEF).T / 255], axis=-1)
-    known = np.isfinite(height)
-    if gsd is None:
-        return _bytes(np.where(known[..., None], colours, np.nan))
-    filled = np.where(known, height, np.nanmean(height) if known.any() else 0.0)
-    down, right = np.gradient(filled, gsd) if min(height.shape) > 1 else (np.zeros_like(filled),) * 2
-    # Slopes are exaggerated so that gentle terrain shows.
-    light = 1.0 + np.clip(3.0 * (right + down) / np.sqrt(2.0), -0.35, 0.35)
-    return _bytes(np.where(known[..., None], np.clip(colours * light[..., None], 0, 1), np.nan))
-
-
 def shade_flags(flags: NDArray[np.uint8]) -> Picture:
     """Picture quality flags `[y, x]` in the colours of ``FLAG_COLOURS``; pixels without a flag are pale."""
     picture = np.empty((*flags.shape, 3), np.uint8)
@@ -151,19 +137,18 @@ def shade_flags(flags: NDArray[np.uint8]) -> Picture:
     return picture
 
 
-def hatch(picture: Picture, hidden: NDArray[np.bool_], spacing: int = 4) -> Picture:
+def hatch(picture: Picture, hidden: NDArray[np.bool_]) -> Picture:
     """Cover hidden pixels `[y, x]` with a hatched grey that no picture holds."""
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
-    lines = np.where(((x + y) % spacing == 0)[..., None], np.array((150, 150, 150)), np.array((120, 120, 124)))
+    lines = np.where(((x + y) % 4 == 0)[..., None], np.array((150, 150, 150)), np.array((120, 120, 124)))
     return np.where(hidden[..., None], lines, picture).astype(np.uint8)
 
 
-def montage(rows: Sequence[Sequence[Picture]], gap: int = 2, ground: tuple[int, int, int] = (255, 255, 255)) -> Picture:
-    """Lay pictures of one size out in rows."""
+def montage(rows: Sequence[Sequence[Picture]], gap: int = 2) -> Picture:
+    """Lay pictures of one size out in rows on white, so many pixels apart."""
     height, width = rows[0][0].shape[:2]
     columns = max(len(row) for row in rows)
-    result = np.empty((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), np.uint8)
-    result[:] = ground
+    result = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
             top, left = i * (height + gap), j * (width + gap)
@@ -173,7 +158,9 @@ def montage(rows: Sequence[Sequence[Picture]], gap: int = 2, ground: tuple[int, 
 
 def encode_png(picture: Picture) -> bytes:
     """Encode as PNG."""
-    return _encode(picture, format="PNG", optimize=True)
+    from PIL import Image
+
+    return _encode(Image.fromarray(picture), format="PNG")
 
 
 def encode_jpeg(picture: Picture, quality: int, longest: int | None = None, *, full_colour: bool = True) -> bytes:
@@ -188,15 +175,12 @@ def encode_jpeg(picture: Picture, quality: int, longest: int | None = None, *, f
     from PIL import Image
 
     image = Image.fromarray(picture)
-    if longest is not None and max(image.size) > longest:
+    if longest is not None:
         image.thumbnail((longest, longest), Image.Resampling.BOX)
-    subsampling = {"subsampling": 0} if full_colour else {}
-    return _encode(np.asarray(image), format="JPEG", quality=quality, optimize=True, **subsampling)
+    return _encode(image, format="JPEG", quality=quality, **({"subsampling": 0} if full_colour else {}))
 
 
-def _encode(picture: Picture, **options: Any) -> bytes:
-    from PIL import Image
-
+def _encode(image: Any, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, **options)
+    image.save(buffer, optimize=True, **options)
     return buffer.getvalue()

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
-from earthenware.pages._pictures import (
-    Picture,
-    Stretch,
-    colour_stretch,
-    encode_jpeg,
-    height_stretch,
-    natural_colour,
-    radar_stretch,
-    shade_grey,
-    shade_relief,
-    shade_true_colour,
-)
+from earthenware.pages._pictures import STRETCHES, Picture, Stretch, encode_jpeg, natural_colour, shade
 from earthenware.sensors import SENSORS, Sensor
 
 
@@ -42,24 +31,11 @@ class View:
 
     def stretch(self, values: NDArray[Any]) -> Stretch:
         """Return the stretch of the view's bands `[band, y, x]` in physical units, NaN where there are none."""
-        if self.sensor.kind == "optical":
-            return colour_stretch(values)
-        return radar_stretch(values[0]) if self.sensor.kind == "radar" else height_stretch(values[0])
+        return STRETCHES[self.sensor.kind](values)
 
     def shade(self, values: NDArray[Any], stretch: Stretch | None = None, *, gsd: float | None = None) -> Picture:
-        """Picture the view's bands.
-
-        Args:
-            values: `[band, y, x]` in physical units, NaN where there are none.
-            stretch: The stretch; None for that of ``values``.
-            gsd: Ground sampling distance in metres, to light the slopes of an elevation; None for no light.
-        """
-        stretch = stretch or self.stretch(values)
-        if self.sensor.kind == "optical":
-            return shade_true_colour(values, stretch)
-        if self.sensor.kind == "radar":
-            return shade_grey(values[0], stretch)
-        return shade_relief(values[0], stretch, gsd=gsd)
+        """Picture the view's bands; see :func:`shade`."""
+        return shade(self.sensor.kind, values, stretch, gsd=gsd)
 
 
 def views_of(sensors: Mapping[str, Sequence[str]]) -> list[View]:
@@ -79,7 +55,9 @@ def views_of(sensors: Mapping[str, Sequence[str]]) -> list[View]:
             found.append(View(title, SENSORS[name], tuple(first + bands.index(band) for band in wanted)))
         first += len(bands)
     often = Counter(view.title for view in found)
-    return [view if often[view.title] == 1 else View(_told_apart(view), view.sensor, view.bands) for view in found]
+    return [
+        view if often[view.title] == 1 else replace(view, title=f"{view.title} ({view.sensor.title})") for view in found
+    ]
 
 
 def sensor_views(sensor: str, bands: Sequence[str]) -> View | None:
@@ -93,10 +71,6 @@ def _look(sensor: Sensor, bands: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     if sensor.kind == "radar" and bands:
         return f"radar {bands[-1].upper()}", (bands[-1],)
     return ("elevation", tuple(bands[:1])) if sensor.kind == "elevation" else ("", ())
-
-
-def _told_apart(view: View) -> str:
-    return f"{view.title} ({view.sensor.title})"
 
 
 def chip_thumbnails(store: ChipStore, chips: Sequence[int] | NDArray[np.int64], size: int) -> list[bytes | None]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore, Mask
 from earthenware.pages import CLEAR, FLAG_COLOURS, MISSING, Picture, encode_jpeg, encode_png, sensor_views, shade_flags
-from earthenware.report._embedding import ColouredProduct
+from earthenware.report._maps import ColouredProduct
 
 WIDEST = 10
 """At most so many chips along an edge: a picture of more shows nothing more."""

@@ -9,7 +9,7 @@ import numpy as np
 from earthenware.chips import ChipStore
 from earthenware.metrics import nearest_neighbours
 from earthenware.pages import chip_thumbnails, number
-from earthenware.report._embedding import ColouredProduct
+from earthenware.report._maps import ColouredProduct
 
 NEIGHBOURS = 5
 THUMBNAIL = 64

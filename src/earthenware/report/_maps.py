@@ -1,15 +1,65 @@
-"""Maps of embeddings: one over all sites, and one of each site where they lie far apart."""
+"""Embeddings as colours on maps: one over all sites, and one of each site where they lie far apart."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from earthenware.pages import element, svg, ticks
-from earthenware.report._embedding import ColouredProduct
+from earthenware.metrics import components_to_rgb, principal_components
+from earthenware.pages import MISSING, Picture, element, number, svg, ticks
+from earthenware.products import EmbeddingProduct
 
 WIDTH = 460.0
+
+
+@dataclass(frozen=True)
+class ColouredProduct:
+    """An embedding product and its colours.
+
+    Attributes:
+        product: The product.
+        colours: The first three principal components as red, green and blue `[row, 3]`.
+        shares: Share of the variance in each of the three `[3]`.
+        sites: Site of each row `[row]`.
+    """
+
+    product: EmbeddingProduct
+    colours: NDArray[np.uint8]
+    shares: NDArray[np.float64]
+    sites: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, product: EmbeddingProduct) -> ColouredProduct:
+        """Give a product its colours."""
+        scores, shares = principal_components(product.embeddings)
+        return cls(product, components_to_rgb(scores), shares, product.column("site").astype(str))
+
+    def picture(self, ids: list[str], rows: NDArray[Any], columns: NDArray[Any]) -> Picture | None:
+        """Picture some chips, one pixel each; None where the product has none of them."""
+        colour_of = dict(zip(self.product.table["id"].to_pylist(), self.colours, strict=True))
+        picture = np.full((int(rows.max()) + 1, int(columns.max()) + 1, 3), MISSING, np.uint8)
+        for name, row, col in zip(ids, rows, columns, strict=True):
+            picture[row, col] = colour_of.get(name, MISSING)
+        return picture if any(name in colour_of for name in ids) else None
+
+    @property
+    def sentence(self) -> str:
+        """How much of the embeddings' variance the colours show."""
+        first, second, third = (number(100 * share, 2) for share in self.shares)
+        return (
+            f"Red, green and blue are the first three principal components of all {len(self.product):,} embeddings, "
+            f"which hold {first}, {second} and {third} % of their variance. Similar colours mean similar embeddings, "
+            "across all sites."
+        )
+
+
+def _hex(colour: NDArray[Any]) -> str:
+    """Return a colour as HTML writes it."""
+    return "#" + "".join(f"{int(value):02x}" for value in colour)
 
 
 def _degrees(value: float, axis: str, digits: int) -> str:
@@ -50,7 +100,7 @@ def overview_map(product: ColouredProduct) -> tuple[Markup, str]:
     for name, x, y, colour, n in zip(names, lon, lat, colours, count, strict=True):
         px, py = at(float(x), float(y))
         about = element("title", f"{name}: {n} chips")
-        ink = {"fill": product.hex(colour), "stroke": "var(--ink)"}
+        ink = {"fill": _hex(colour), "stroke": "var(--ink)"}
         parts.append(element("circle", about, cx=px, cy=py, r=7, **ink))
     label = f"Map of {len(names)} sites by longitude and latitude, coloured by their mean embedding"
     drawn = svg(WIDTH, round(top + height + bottom), label, parts)
@@ -93,7 +143,7 @@ def _site(product: ColouredProduct, name: str, rows: NDArray[np.int64]) -> tuple
         xy = np.asarray(shape.exterior.coords)[:-1]
         points = np.round(np.stack([(xy[:, 0] - west) * squeeze, north - xy[:, 1]], axis=1) * scale, 1)
         steps = "L".join(f"{x:g} {y:g}" for x, y in points)
-        parts.append(element("path", d=f"M{steps}z", fill=product.hex(product.colours[row])))
+        parts.append(element("path", d=f"M{steps}z", fill=_hex(product.colours[row])))
     digits = 2 if size > 0.02 else 3
     low, high = (_degrees(value, "EW", digits) for value in (west, east))
     bottom, top = (_degrees(value, "NS", digits) for value in (south, north))

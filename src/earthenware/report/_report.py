@@ -8,17 +8,24 @@ from typing import Any
 
 from earthenware import storage
 from earthenware.chips import ChipStore
-from earthenware.pages import Findings, render
-from earthenware.products import EmbeddingProduct, Evaluation, PictureRecord, read_evaluation
+from earthenware.pages import Findings, line_chart, render
+from earthenware.products import EmbeddingProduct, read_evaluation
 from earthenware.report._cubes import FLAG_KEY, choose_cubes, cube_panels, cube_views
-from earthenware.report._embedding import ColouredProduct
-from earthenware.report._lineage import Lineage
 from earthenware.report._lookalikes import lookalikes
-from earthenware.report._maps import overview_map, site_maps
+from earthenware.report._maps import ColouredProduct, overview_map, site_maps
 from earthenware.report._spec import ReportSpec
-from earthenware.report._summary import headline, markdown, seconds_text, summary_rows
-from earthenware.report._training import training_charts
-from earthenware.steps import Attempt, Result, StepReport, artifact, read_artifact, run_step
+from earthenware.report._summary import Steps, headline, markdown, summary_rows
+from earthenware.steps import (
+    Attempt,
+    Manifest,
+    Result,
+    StepReport,
+    artifact,
+    describe_seconds,
+    lineage,
+    read_artifact,
+    run_step,
+)
 
 ALGORITHM_VERSION = 2
 LARGEST = 950_000
@@ -59,24 +66,27 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
     found = read_evaluation(inputs["evaluation"])
     product = ColouredProduct.of(EmbeddingProduct.open(inputs["embeddings"]))
     store = ChipStore.open(inputs["chips"])
-    lineage = Lineage.of(inputs.values())
+    steps: dict[str, list[Manifest]] = {}
+    for manifest in lineage(*inputs.values()).values():
+        steps.setdefault(manifest.step, []).append(manifest)
+    seconds = {step: sum(one.seconds.get("total", 0.0) for one in some) for step, some in steps.items()}
     attempt.log("drawing the datacubes")
     cubes = [(cube, cube_views(store, cube)) for cube in choose_cubes(store, spec.sites, spec.seed)]
-    rows = summary_rows(store, lineage, found)
-    timed = [*rows, ("time per step", seconds_text(lineage))]
+    rows = summary_rows(store, steps, found)
+    timed = [*rows, ("time per step", ", ".join(f"{name} {describe_seconds(s)}" for name, s in seconds.items()))]
     values = {
         "title": spec.title,
-        **headline(store, lineage, found),
+        **headline(store, steps, found),
         "rows": timed,
         "flags": FLAG_KEY,
-        **training_charts(_history(inputs["model"]), lineage),
+        **_training(inputs["model"], steps),
         "found": Findings(found),
-        "panels": _panels(inputs["evaluation"], found),
+        "panels": [(one, read_artifact(inputs["evaluation"], one.path)) for one in found.pictures],
         "product": product,
         "overview": overview_map(product),
         "maps": site_maps(product, spec.map_sites),
         "lookalikes": lookalikes(store, product, spec.queries, spec.seed),
-        **_provenance(lineage),
+        **_provenance(steps, seconds),
     }
     for longest, quality in SIZES:
         shown = [cube_panels(cube, views, product, longest, quality) for cube, views in cubes]
@@ -87,40 +97,50 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
         attempt.warn("LARGE_REPORT", f"the report has {len(page):,} bytes; show fewer sites or map_sites")
     attempt.put("report.html", page)
     attempt.put("summary.md", markdown(spec.title, timed).encode())
-    seconds = {name: round(record.seconds, 3) for name, record in lineage.steps.items()}
-    summary = {"title": spec.title, "rows": [{"name": n, "value": v} for n, v in rows], "seconds": seconds}
+    summary = {
+        "title": spec.title,
+        "rows": [{"name": name, "value": value} for name, value in rows],
+        "seconds": {step: round(value, 3) for step, value in seconds.items()},
+    }
     attempt.put("summary.json", (json.dumps(summary, indent=2) + "\n").encode())
     return Result(counts={"sites": len(cubes), "bytes": len(page)})
 
 
-def _panels(evaluation: str, found: Evaluation) -> list[tuple[PictureRecord, bytes]]:
-    """Return the pictures of reconstructions as they lie beside the evaluation, each with its record."""
-    return [(record, read_artifact(evaluation, record.path)) for record in found.pictures]
-
-
-def _history(model: str) -> list[Mapping[str, Any]]:
+def _training(model: str, steps: Steps) -> dict[str, Any]:
+    """Return how training went, as charts that are empty where it is not known, and the share of hidden patches."""
     try:
-        table = storage.read_table(artifact(model, "history.parquet"))
+        rows: list[dict[str, Any]] = storage.read_table(artifact(model, "history.parquet")).to_pylist()
     except FileNotFoundError:
-        return []
-    rows: list[Mapping[str, Any]] = table.to_pylist()
-    return rows
+        rows = []
+
+    def chart(label: str, *lines: tuple[str, str, str], scale: float = 1.0) -> Any:
+        series = [
+            (name, kind, [None if row.get(column) is None else scale * row[column] for row in rows])
+            for name, kind, column in lines
+        ]
+        return line_chart([float(row["epoch"]) for row in rows], series, x_label="epoch", y_label=label)
+
+    spec = steps["train"][0].spec if "train" in steps else {}
+    return {
+        "losses": chart(
+            "loss: mean squared error of hidden patches",
+            ("training", "a", "train_loss"),
+            ("validation", "b", "validation_loss"),
+        ),
+        "rate": chart(
+            "learning rate at the end of the epoch (thousandths)", ("rate", "c", "learning_rate"), scale=1000.0
+        ),
+        "hidden": 100 * spec["mask_ratio"] if "mask_ratio" in spec else None,
+    }
 
 
-def _provenance(lineage: Lineage) -> dict[str, Any]:
+def _provenance(steps: Steps, seconds: Mapping[str, float]) -> dict[str, Any]:
     """Return where everything comes from: steps, digests, versions and specs."""
     packages: dict[str, str] = {}
-    for record in lineage.steps.values():
-        packages |= record.first.packages
-    steps = [
-        [
-            f"{step} ({len(record.manifests)})" if len(record.manifests) > 1 else step,
-            str(record.first.algorithm_version),
-            record.first.digest[:16] if len(record.manifests) == 1 else "",
-            record.first.finished,
-            f"{record.seconds:.1f}",
-        ]
-        for step, record in lineage.steps.items()
-    ]
-    specs = {step: record.first.spec for step, record in lineage.steps.items()}
-    return {"steps": steps, "packages": sorted(packages.items()), "specs": json.dumps(specs, indent=2)}
+    rows = []
+    for step, (first, *others) in steps.items():
+        packages |= first.packages
+        name, digest = (f"{step} ({1 + len(others)})", "") if others else (step, first.digest[:16])
+        rows.append([name, str(first.algorithm_version), digest, first.finished, f"{seconds[step]:.1f}"])
+    specs = {step: manifests[0].spec for step, manifests in steps.items()}
+    return {"steps": rows, "packages": sorted(packages.items()), "specs": json.dumps(specs, indent=2)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,28 @@ import numpy as np
 from earthenware.chips import ChipStore
 from earthenware.pages import NAMES, number
 from earthenware.products import METHODS, PROBES, Evaluation
-from earthenware.report._lineage import Lineage
 from earthenware.sensors import SENSORS
-from earthenware.steps import describe_seconds
+from earthenware.steps import Manifest
+
+Steps = Mapping[str, Sequence[Manifest]]
+"""The steps behind a report by name, several manifests where a step ran in shards."""
 
 
-def headline(store: ChipStore, lineage: Lineage, found: Evaluation) -> dict[str, Any]:
+def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up what the shards of a step counted."""
+    found: Counter[str] = Counter()
+    for one in counts:
+        found.update(one)
+    return dict(found)
+
+
+def _counts(steps: Steps, step: str) -> dict[str, int]:
+    return _total(manifest.counts for manifest in steps.get(step, ()))
+
+
+def headline(store: ChipStore, steps: Steps, found: Evaluation) -> dict[str, Any]:
     """Return the page's first sentence (``lead``) and the figures that matter most (``tiles``)."""
-    parameters = lineage.counts("train").get("parameters", 0)
+    parameters = _counts(steps, "train").get("parameters", 0)
     size = f" of {parameters / 1e6:.1f} million parameters" if parameters else ""
     seen = [
         f"{layout.kind} ({SENSORS[name].id if name in SENSORS else name})"
@@ -36,18 +51,18 @@ def headline(store: ChipStore, lineage: Lineage, found: Evaluation) -> dict[str,
     if trained is not None:
         beside = ", ".join(f"{NAMES[row.features]} {row.balanced_accuracy:.2f}" for row in others if row is not None)
         tiles.append((f"{trained.balanced_accuracy:.2f}", f"balanced accuracy of a linear probe; {beside}"))
-    made = lineage.counts("embed")
+    made = _counts(steps, "embed")
     if made:
         tiles.append((f"{made.get('embeddings', 0):,}", f"embeddings of {made.get('dimensions', 0)} dimensions"))
     return {"lead": lead, "tiles": tiles}
 
 
-def summary_rows(store: ChipStore, lineage: Lineage, found: Evaluation) -> list[tuple[str, str]]:
+def summary_rows(store: ChipStore, steps: Steps, found: Evaluation) -> list[tuple[str, str]]:
     """Return names and values for a person, in the order of the steps."""
-    rows = [("scenes", _scenes(store, lineage)), ("chips", _chips(store)), ("left out", _left_out(lineage))]
-    rows.append(("loss", _losses(lineage)))
+    rows = [("scenes", _scenes(store, steps)), ("chips", _chips(store)), ("left out", _left_out(steps))]
+    rows.append(("loss", _losses(steps)))
     rows += _errors(found) + _probes(found)
-    embed = lineage.counts("embed")
+    embed = _counts(steps, "embed")
     if embed:
         rows.append(("embeddings", f"{embed.get('embeddings', 0):,} of {embed.get('dimensions', 0)} dimensions"))
     collapse = found.collapse
@@ -62,10 +77,10 @@ def _unique(store: ChipStore, name: str) -> int:
     return len(np.unique(store.column(name).astype(str)))
 
 
-def _scenes(store: ChipStore, lineage: Lineage) -> str:
+def _scenes(store: ChipStore, steps: Steps) -> str:
     times = [moment for moment in store.index["datetime"].to_pylist() if moment is not None]
     period = f", {min(times):%Y-%m-%d} to {max(times):%Y-%m-%d}" if times else ""
-    asked = lineage.counts("query").get("scenes")
+    asked = _counts(steps, "query").get("scenes")
     of_all = f" of {asked:,}" if asked else ""
     return f"{_unique(store, 'scene_id'):,}{of_all} with chips, {_unique(store, 'site'):,} sites{period}"
 
@@ -76,25 +91,27 @@ def _chips(store: ChipStore) -> str:
     return f"{len(store):,} of {store.chip_size} x {store.chip_size} pixels of {number(store.gsd)} m ({shares})"
 
 
-def _left_out(lineage: Lineage) -> str:
-    build = lineage.counts("build") or lineage.counts("merge")
+def _left_out(steps: Steps) -> str:
+    build = _counts(steps, "build") or _counts(steps, "merge")
     names = {"chips_dropped_cloud": "chips too cloudy", "chips_dropped_nodata": "chips without enough data"}
     parts = [f"{build[key]:,} {text}" for key, text in names.items() if build.get(key)]
-    for step, reasons in lineage.rejects.items():
-        parts += [f"{count:,} by {step}: {reason}" for reason, count in reasons.items()]
+    for step, manifests in steps.items():
+        if step != "merge":  # which repeats the rejects of what it merged
+            reasons = sorted(_total(manifest.rejects for manifest in manifests).items())
+            parts += [f"{count:,} by {step}: {reason}" for reason, count in reasons]
     return "; ".join(parts) or "nothing"
 
 
-def _losses(lineage: Lineage) -> str:
-    if "train" not in lineage.steps:
+def _losses(steps: Steps) -> str:
+    if "train" not in steps:
         return ""
-    metrics = lineage.steps["train"].first.metrics
+    metrics = steps["train"][0].metrics
     parts = []
     for name in ("train", "validation"):
         last, first = metrics.get(f"{name}_loss"), metrics.get(f"first_{name}_loss")
         if last is not None:
             parts.append(f"{name} {number(first)} to {number(last)}" if first is not None else f"{name} {number(last)}")
-    epochs = lineage.counts("train").get("epochs")
+    epochs = _counts(steps, "train").get("epochs")
     return ", ".join(parts) + (f" in {epochs} epochs" if epochs else "")
 
 
@@ -121,13 +138,8 @@ def _probes(found: Evaluation) -> list[tuple[str, str]]:
     return rows
 
 
-def seconds_text(lineage: Lineage) -> str:
-    """Return how long each step took."""
-    return ", ".join(f"{name} {describe_seconds(record.seconds)}" for name, record in lineage.steps.items())
-
-
 def markdown(title: str, rows: Sequence[tuple[str, str]]) -> str:
     """Return the rows as a Markdown table."""
     lines = [f"## {title}", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in ((a.replace("|", "/"), b.replace("|", "/")) for a, b in rows)]
+    lines += ["| " + " | ".join(text.replace("|", "/") for text in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"

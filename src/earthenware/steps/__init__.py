@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from earthenware.errors import EarthenwareError
 from earthenware.steps._attempt import Attempt, Result
-from earthenware.steps._documents import ERROR, Claim, Holder, Reject, read_claim, read_failure, read_holder
+from earthenware.steps._documents import (
+    ERROR,
+    Claim,
+    Holder,
+    Manifest,
+    Reject,
+    read_claim,
+    read_failure,
+    read_holder,
+    read_manifest,
+)
 from earthenware.steps._events import EVENTS_VARIABLE, EventLog, describe_seconds, render_line
 from earthenware.steps._lineage import lineage
-from earthenware.steps._manifest import ArtifactRecord, InputRecord, Manifest, read_manifest
 from earthenware.steps._plan import Plan
 from earthenware.steps._results import artifact, read_artifact
 from earthenware.steps._run import (
@@ -25,7 +34,6 @@ from earthenware.steps._yaml import load_yaml, override, parse_yaml
 __all__ = [
     "ERROR",
     "EVENTS_VARIABLE",
-    "ArtifactRecord",
     "Attempt",
     "Claim",
     "CommaList",
@@ -33,7 +41,6 @@ __all__ = [
     "EarthenwareError",
     "EventLog",
     "Holder",
-    "InputRecord",
     "Manifest",
     "Meaning",
     "Plan",

@@ -6,16 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import PARTS, RESERVED, Part, Reject, parse
+from earthenware.steps._documents import PARTS, RESERVED, RESULTS, ArtifactRecord, Manifest, Part, Reject, parse
 from earthenware.steps._events import EventLog
 from earthenware.steps._lease import Lease
-from earthenware.steps._manifest import ArtifactRecord, Manifest
-from earthenware.steps._results import result_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +65,6 @@ class Attempt:
         self._inputs = inputs
         self._lease = lease
         self._events = events
-        self._parts: dict[str, Part] | None = None
 
     # ------------------------------------------------------------------------------------------------------- inputs
 
@@ -83,17 +81,14 @@ class Attempt:
 
     def committed(self) -> dict[str, dict[str, Any]]:
         """Return the payloads of all parts that count, by key: those of this attempt and of killed ones."""
-        return {key: part.payload for key, part in self._records().items()}
+        return {key: part.payload for key, part in self._parts.items()}
 
-    def _records(self) -> dict[str, Part]:
-        if self._parts is None:
-            folder = storage.join(self.output, PARTS)
-            self._parts = {}
-            for path in storage.list_files(folder):
-                if "/" not in path and path.endswith(".json"):
-                    part = _read_part(storage.join(folder, path))
-                    self._parts[part.key] = part
-        return self._parts
+    @cached_property
+    def _parts(self) -> dict[str, Part]:
+        folder = self.uri(PARTS)
+        records = (path for path in storage.list_files(folder) if "/" not in path and path.endswith(".json"))
+        parts = (_read_part(storage.join(folder, path)) for path in records)
+        return {part.key: part for part in parts}
 
     def part_path(self, key: str) -> str:
         """Return the relative path at which this attempt writes the data of part ``key``.
@@ -116,20 +111,16 @@ class Attempt:
         """
         self.part_path(key)
         self._lease.check()
-        values = {
-            "key": key,
-            "attempt": self.name,
-            "payload": dict(payload),
-            "rejects": [asdict(one) for one in rejects],
-        }
         uri = self.uri(f"{PARTS}/{key}.json")
+        rejected = [asdict(one) for one in rejects]
         # What was read back from JSON and what goes on from here must be the same values.
+        values = {"key": key, "attempt": self.name, "payload": dict(payload), "rejects": rejected}
         part = Part.model_validate_json(json.dumps(values, allow_nan=False))
         try:
             storage.write_json(uri, part.model_dump(mode="json"), create_only=True)
         except FileExistsError:
             part = _read_part(uri)
-        self._records()[key] = part
+        self._parts[key] = part
 
     # ------------------------------------------------------------------------------------------------------ rejects
 
@@ -140,7 +131,7 @@ class Attempt:
 
     def all_rejects(self) -> list[Reject]:
         """Return the rejects of committed parts and of this attempt, in a stable order."""
-        from_parts = [reject for part in self._records().values() for reject in part.rejects]
+        from_parts = [reject for part in self._parts.values() for reject in part.rejects]
         return sorted({*from_parts, *self.rejects}, key=lambda reject: (reject.record, reject.reason, reject.message))
 
     def check_rejects(self, total: int, limit: float) -> None:
@@ -204,7 +195,7 @@ class Attempt:
         if name.partition("/")[0] in RESERVED:
             raise ValueError(f"{name!r} is written by the step contract itself")
         self._lease.check()
-        return result_path(self.name, name)
+        return storage.join(RESULTS, self.name, name)
 
     def put_json(self, name: str, value: Any) -> None:
         """Write a JSON document as a result file."""

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, invalid_fields
 from earthenware.processes import process_lives, process_table
 
 CLAIM: Final = "step.json"
@@ -21,6 +21,8 @@ PARTS: Final = "parts"
 RESULTS: Final = "results"
 RESERVED: Final = frozenset({CLAIM, LEASE, ERROR, MANIFEST, PARTS, RESULTS})
 
+SCHEMA_VERSION: Final = 1
+"""Of the manifest."""
 _SKEW_LIMIT: Final = 900.0
 """Seconds by which no clock is off: S3 refuses requests of a machine whose clock is."""
 
@@ -32,7 +34,7 @@ class _Document(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-DocumentT = TypeVar("DocumentT", bound=BaseModel)
+DocumentT = TypeVar("DocumentT", bound=_Document)
 
 
 class Claim(_Document):
@@ -113,6 +115,51 @@ class Part(_Document):
     rejects: list[Reject] = []
 
 
+class ArtifactRecord(_Document):
+    """One result file: its path below the output, its digest and its length."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+class InputRecord(_Document):
+    """One input: where it lay and the digest that the fingerprint holds."""
+
+    uri: str
+    digest: str
+
+
+class Manifest(_Document):
+    """What a finished step was asked, what it read, and what it made.
+
+    Attributes:
+        fingerprint: Digest of step, algorithm version, spec and input digests: equal fingerprints mean equal work.
+        digest: Digest of the results, which later steps put into their own fingerprints.
+        seconds: Wall-clock times of the attempt that finished, by stage; ``total`` covers the whole attempt.
+        rejects: Number of rejected records by reason.
+        details: What only this kind of step has to say.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    step: str
+    algorithm_version: int
+    spec: dict[str, Any]
+    spec_hash: str
+    fingerprint: str
+    digest: str
+    inputs: dict[str, list[InputRecord]]
+    attempt: str
+    finished: str
+    counts: dict[str, int]
+    metrics: dict[str, float]
+    details: dict[str, Any]
+    rejects: dict[str, int]
+    seconds: dict[str, float]
+    artifacts: dict[str, ArtifactRecord]
+    packages: dict[str, str]
+
+
 def parse(model: type[DocumentT], data: bytes) -> DocumentT | None:
     """Return the document in some bytes; None where they hold something else."""
     try:
@@ -148,3 +195,27 @@ def read_failure(output: str) -> EarthenwareError | None:
     """Return the error with which the last attempt at an output ended; None where it did not fail."""
     found = _read(_Failure, output, ERROR)
     return EarthenwareError(found.code, found.message, found.remedy) if found else None
+
+
+def read_manifest(output: str) -> Manifest:
+    """Return the manifest of the finished step below ``output``.
+
+    Raises:
+        EarthenwareError: ``NOT_FINISHED`` when there is none, ``BAD_MANIFEST`` when it is damaged or newer.
+    """
+    uri = storage.join(storage.normalise(output), MANIFEST)
+    try:
+        values = storage.read_json(uri)
+    except FileNotFoundError:
+        message = f"'{storage.redact(output)}' holds no finished step: it has no {MANIFEST}."
+        remedy = "Give the output of a step that ended well, or run that step again to finish it."
+        raise EarthenwareError("NOT_FINISHED", message, remedy) from None
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        message = f"'{storage.redact(uri)}' has schema version {version}; this package reads up to {SCHEMA_VERSION}."
+        raise EarthenwareError("BAD_MANIFEST", message, "Upgrade earthenware.")
+    try:
+        return Manifest.model_validate(values)
+    except ValidationError as error:
+        message = f"This is not a step's manifest: {invalid_fields(error, storage.redact(uri), Manifest)}"
+        raise EarthenwareError("BAD_MANIFEST", message) from None

@@ -13,9 +13,8 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 EVENTS_VARIABLE: Final = "EARTHENWARE_EVENTS"
 _PLAIN_INTERVAL: Final = 10.0
@@ -72,22 +71,18 @@ class EventLog:
     def __init__(self, step: str, task: str | None = None) -> None:
         self.step = step
         self.task = task or step
-        self._started = time.monotonic()
         self._first: tuple[float, int] | None = None
         self._phase: tuple[int, str] | None = None
         self._shown = -1e9
         self._guard = threading.Lock()
         self._live_width = 0
-        self._write: Callable[[dict[str, Any]], None]
-        folder = os.environ.get(EVENTS_VARIABLE)
-        if folder:
+        self._live = sys.stderr.isatty()
+        self._interval = _LIVE_INTERVAL if self._live else _PLAIN_INTERVAL
+        self._path: Path | None = None
+        if folder := os.environ.get(EVENTS_VARIABLE):
             Path(folder).mkdir(parents=True, exist_ok=True)
             self._path = Path(folder) / f"{os.getpid()}-{step}.jsonl"
-            self._write, self._interval = self._to_file, _FILE_INTERVAL
-        elif sys.stderr.isatty():
-            self._write, self._interval = self._to_terminal, _LIVE_INTERVAL
-        else:
-            self._write, self._interval = self._to_log, _PLAIN_INTERVAL
+            self._interval = _FILE_INTERVAL
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Write one event. An event that cannot be written, as the reader has gone, is lost: the step goes on."""
@@ -111,26 +106,22 @@ class EventLog:
         left = (total - done) / rate if rate else None
         self.emit("progress", done=done, total=total, unit=unit, rate=rate, seconds_left=left)
 
-    def _to_file(self, event: dict[str, Any]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event, default=str) + "\n")
-
-    def _to_log(self, event: dict[str, Any]) -> None:
-        if event["kind"] != "started":
+    def _write(self, event: dict[str, Any]) -> None:
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(event, default=str) + "\n")
+        elif event["kind"] != "started" and self._live:
+            self._write_live(render_line(event), keep=event["kind"] != "progress")
+        elif event["kind"] != "started":
             print(render_line(event), file=sys.stderr, flush=True)
 
-    def _to_terminal(self, event: dict[str, Any]) -> None:
-        if event["kind"] == "started":
-            return
-        self._overwrite(sys.stderr, render_line(event), keep=event["kind"] != "progress")
-
-    def _overwrite(self, stream: IO[str], line: str, *, keep: bool) -> None:
+    def _write_live(self, line: str, *, keep: bool) -> None:
         if not keep:
             # A line that wraps could not be overwritten.
             columns = shutil.get_terminal_size().columns
             with contextlib.suppress(OSError, ValueError):
-                columns = os.get_terminal_size(stream.fileno()).columns or columns
+                columns = os.get_terminal_size(sys.stderr.fileno()).columns or columns
             line = line[: columns - 1]
-        stream.write("\r" + line.ljust(self._live_width) + ("\n" if keep else ""))
-        stream.flush()
+        sys.stderr.write("\r" + line.ljust(self._live_width) + ("\n" if keep else ""))
+        sys.stderr.flush()
         self._live_width = 0 if keep else len(line)

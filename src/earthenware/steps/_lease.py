@@ -93,11 +93,6 @@ class Lease:
         finally:
             HELD.discard(self._owner)
 
-    @property
-    def lost(self) -> bool:
-        """Whether another attempt took the lease over."""
-        return self._lost
-
     def check(self) -> None:
         """Verify that the lease is still held; call it before every write that counts.
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import MANIFEST
-from earthenware.steps._manifest import InputRecord, Manifest, read_manifest
+from earthenware.steps._documents import MANIFEST, InputRecord, Manifest, read_manifest
 
 
 def lineage(*outputs: str) -> dict[str, Manifest]:

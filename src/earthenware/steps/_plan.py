@@ -9,8 +9,7 @@ from typing import Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import PARTS, Claim, read_claim, read_holder
-from earthenware.steps._manifest import Manifest, read_manifest
+from earthenware.steps._documents import PARTS, Claim, Manifest, read_claim, read_holder, read_manifest
 from earthenware.steps._results import is_whole
 
 

@@ -12,16 +12,10 @@ from typing import Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import RESULTS
-from earthenware.steps._manifest import ArtifactRecord, Manifest, read_manifest
+from earthenware.steps._documents import RESULTS, ArtifactRecord, Manifest, read_manifest
 
 _LARGEST_COPY: Final = 2**30
 """Bytes of the largest file that is stored a second time in an object store, which has no second names."""
-
-
-def result_path(attempt: str, name: str) -> str:
-    """Return the path below an output at which an attempt writes a result."""
-    return storage.join(RESULTS, attempt, name)
 
 
 def publish(output: str, manifest: Manifest) -> None:

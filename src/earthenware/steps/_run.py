@@ -6,13 +6,15 @@ import contextlib
 import contextvars
 import hashlib
 import importlib.metadata
+import json
 import math
 import secrets
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,11 +22,10 @@ from typing import Any, Final
 from earthenware import __version__, storage
 from earthenware.errors import EarthenwareError, first_line
 from earthenware.steps._attempt import Attempt, Result
-from earthenware.steps._documents import CLAIM, ERROR, MANIFEST, Claim, Reject
+from earthenware.steps._documents import CLAIM, ERROR, MANIFEST, Claim, InputRecord, Manifest, read_manifest
 from earthenware.steps._events import EventLog
 from earthenware.steps._lease import Lease
 from earthenware.steps._lineage import read_inputs
-from earthenware.steps._manifest import InputRecord, Manifest, plain_json, read_manifest
 from earthenware.steps._plan import Plan, make_plan, occupied
 from earthenware.steps._results import forget_others, publish
 from earthenware.steps._spec import Spec, sha256_json
@@ -233,13 +234,18 @@ def _finish(
     inputs: dict[str, list[InputRecord]],
     seconds: float,
 ) -> Manifest:
+    import pyarrow as pa
+
     rejects = attempt.all_rejects()
-    _put_rejects(attempt, rejects)
-    reasons = [reject.reason for reject in rejects]
+    schema = pa.schema([(name, pa.string()) for name in ("record", "reason", "message")])
+    attempt.put_table("rejects.parquet", pa.Table.from_pylist([asdict(reject) for reject in rejects], schema))
     metrics = {key: float(value) for key, value in result.metrics.items()}
     for key in [key for key, value in metrics.items() if not math.isfinite(value)]:
         # JSON has no such number: the manifest would not read back.
         attempt.warn("METRIC_NOT_FINITE", f"the metric {key} is {metrics.pop(key)} and is left out")
+    # NumPy's numbers and arrays become Python's, a number that is none null.
+    text = json.dumps(dict(result.details), default=lambda value: value.tolist())
+    details = json.loads(text, parse_constant=lambda _: None)
     content = result.content or sorted((name, item.sha256) for name, item in attempt.artifacts.items())
     return Manifest(
         step=asked.step,
@@ -253,22 +259,12 @@ def _finish(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         counts={key: int(value) for key, value in result.counts.items()},
         metrics=metrics,
-        details=plain_json(result.details),
-        rejects={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        details=details,
+        rejects=dict(sorted(Counter(reject.reason for reject in rejects).items())),
         seconds={"total": round(seconds, 3)},
         artifacts=attempt.artifacts,
         packages=_versions(),
     )
-
-
-def _put_rejects(attempt: Attempt, rejects: list[Reject]) -> None:
-    import pyarrow as pa
-
-    columns = {
-        key: pa.array([getattr(reject, key) for reject in rejects], pa.string())
-        for key in ("record", "reason", "message")
-    }
-    attempt.put_table("rejects.parquet", pa.table(columns))
 
 
 def _versions() -> dict[str, str]:

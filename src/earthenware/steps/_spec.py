@@ -91,10 +91,4 @@ def parse_spec(model: type[SpecT], values: Mapping[str, Any], source: str = "spe
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise bad_spec(error, source, model) from None
-
-
-def bad_spec(error: ValidationError, source: str, model: type[BaseModel] | None = None) -> EarthenwareError:
-    """Return the error ``BAD_SPEC``, one line that names each wrong field of ``source``."""
-    remedy = "Correct the spec." if model else f"Correct the parameters of '{source}'."
-    return EarthenwareError("BAD_SPEC", invalid_fields(error, source, model), remedy)
+        raise EarthenwareError("BAD_SPEC", invalid_fields(error, source, model), "Correct the spec.") from None
