@@ -16,13 +16,13 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
-from earthenware.sandbox._grd import amplitude_product
 from earthenware.sandbox._landcover import Ground, make_ground
 from earthenware.sandbox._landsat import landsat_product
 from earthenware.sandbox._maps import flood_product, map_products
 from earthenware.sandbox._places import Visit, make_place, visits
-from earthenware.sandbox._sentinel1 import radar_product
+from earthenware.sandbox._sentinel1 import amplitude_product, radar_product
 from earthenware.sandbox._sentinel2 import optical_product
+from earthenware.sandbox._spec import SandboxSpec
 from earthenware.sandbox._stac import Layer, Product
 
 _ACQUIRE: Final[Mapping[str, Callable[[Ground, Visit, NDArray[np.bool_] | None], Product]]] = {
@@ -31,23 +31,11 @@ _ACQUIRE: Final[Mapping[str, Callable[[Ground, Visit, NDArray[np.bool_] | None],
     "landsat-c2-l2": landsat_product,
     "sentinel-1-grd": amplitude_product,
 }
-_TILE: Final = 256
 _FLOODED: Final = 0.2  # of the ground; enough to be seen, not so much that the river's shape is lost
 
 
-def make_place_files(
-    folder: Path, scratch: Path, number: int, dates: int, size: int, seed: int, collections: tuple[str, ...]
-) -> dict[str, str]:
-    """Make the COGs of one place.
-
-    Args:
-        folder: Folder of the sandbox.
-        scratch: Folder on the same file system for unfinished files.
-        number: Number of the place.
-        dates: Acquisitions.
-        size: Edge length of the scenes, in pixels of 10 m.
-        seed: Seed of the sandbox.
-        collections: What to acquire, such as ``sentinel-2-l2a``.
+def make_place_files(folder: Path, scratch: Path, number: int, spec: SandboxSpec) -> dict[str, str]:
+    """Make the COGs of one place; unfinished ones lie in ``scratch``, on the same file system.
 
     Returns:
         ``items`` as JSON text, because a committed part keeps no order of keys, and the ``digest`` of all pixels.
@@ -55,11 +43,9 @@ def make_place_files(
     scratch.mkdir(parents=True, exist_ok=True)
     items: list[dict[str, Any]] = []
     digest = hashlib.sha256()
-    for item, layers in _products(make_ground(make_place(number, size, seed)), dates, collections):
+    for item, layers in _products(make_ground(make_place(number, spec.size, spec.seed)), spec.dates, spec.collections):
         for asset, layer in layers.items():
-            # Some products state their grid once for all assets.
-            facts = item["properties"] | item["assets"][asset]
-            _write_cog(folder / facts["href"], scratch, layer, facts)
+            _write_cog(folder / item["assets"][asset]["href"], scratch, layer)
             digest.update(f"{item['id']}/{asset}/{layer.pixels.dtype}/{layer.pixels.shape}".encode())
             digest.update(np.ascontiguousarray(layer.pixels).data)
         items.append(item)
@@ -91,30 +77,21 @@ def _inundate(ground: Ground) -> NDArray[np.bool_]:
     return np.asarray(scipy.ndimage.binary_opening(joined, iterations=1) & ~terrain.water)
 
 
-def _write_cog(path: Path, scratch: Path, layer: Layer, facts: Mapping[str, Any]) -> None:
-    """Write one band as a Cloud-Optimized GeoTIFF, under another name until it is whole.
-
-    Args:
-        path: Where the file goes; its folder is made.
-        scratch: Folder on the same file system for the unfinished file.
-        layer: The pixels.
-        facts: The grid (projection extension), where the layer has one.
-    """
+def _write_cog(path: Path, scratch: Path, layer: Layer) -> None:
+    """Write one band as a Cloud-Optimized GeoTIFF, under another name until it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = scratch / f"{path.parent.name}-{path.name}"
     pixels = layer.pixels
-    if layer.control:
-        where: dict[str, Any] = {
-            "gcps": [GroundControlPoint(row, column, lon, lat, 0.0) for row, column, lon, lat in layer.control],
-            "crs": CRS.from_epsg(4326),
-        }
+    where: dict[str, Any]
+    if layer.grid:
+        where = {"crs": CRS.from_epsg(layer.grid.epsg), "transform": Affine(*layer.grid.transform)}
     else:
-        epsg = int(facts["proj:code"].removeprefix("EPSG:"))
-        where = {"crs": CRS.from_epsg(epsg), "transform": Affine(*facts["proj:transform"])}
+        points = [GroundControlPoint(row, column, lon, lat, 0.0) for row, column, lon, lat in layer.control]
+        where = {"crs": CRS.from_epsg(4326), "gcps": points}
     predictor = "YES" if pixels.dtype.itemsize > 1 else "NO"
     with rasterio.Env(GDAL_NUM_THREADS="1"), rasterio.open(
         unfinished, "w", driver="COG", height=pixels.shape[0], width=pixels.shape[1], count=1, dtype=pixels.dtype,
-        nodata=layer.nodata, compress="DEFLATE", level=1, predictor=predictor, blocksize=_TILE,
+        nodata=layer.nodata, compress="DEFLATE", level=1, predictor=predictor, blocksize=256,
         overview_resampling=layer.overview, overview_compress="DEFLATE", **where,
     ) as target:  # fmt: skip
         if layer.pixel_is_point:

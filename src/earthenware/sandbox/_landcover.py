@@ -3,80 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
 
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from earthenware.sandbox._landuse import Parcels, Towns, make_parcels, make_towns
 from earthenware.sandbox._noise import Field, fractal, ridged, smooth, unit
-from earthenware.sandbox._parcels import Parcels, make_parcels
-from earthenware.sandbox._places import Place
+from earthenware.sandbox._places import Place, Theme, day_of_year
 from earthenware.sandbox._terrain import Terrain, make_terrain
-from earthenware.sandbox._themes import THEMES, Theme
-from earthenware.sandbox._towns import Towns, make_towns
 
-TREE: Final = 10
-SHRUB: Final = 20
-GRASS: Final = 30
-CROP: Final = 40
-BUILT: Final = 50
-BARE: Final = 60
-SNOW: Final = 70
-WATER: Final = 80
-WETLAND: Final = 90
-MOSS: Final = 100
+TREE, SHRUB, GRASS, CROP, BUILT, BARE, SNOW, WATER, WETLAND, MOSS = range(10, 101, 10)
 """Codes of the ESA WorldCover legend (product user manual, version 2.0)."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """One place as it stands, before any date; every field is [y, x] at 10 m, margins included.
-
-    Attributes:
-        place: The place.
-        theme: Its kind of landscape.
-        terrain: Relief and water.
-        towns: Built-up ground.
-        parcels: Division into fields.
-        classes: WorldCover code.
-        crowns: Texture of woods, -2 in gaps to 2 on crowns.
-        dots: Cover of single bushes and trees, 0 to 1.
-        mottle: Slow variation of soil and grass, mean 0, standard deviation 1.
-        grain: Fine variation, mean 0, standard deviation 1.
-        braid: Wetness of marsh, 0 (reed) to 1 (open water).
-        conifer: Share of conifers in woods, 0 to 1.
-        sand: Share of pale ground in bare soil, 0 to 1.
-        structure: Height of what stands on the ground, in metres.
-    """
+    """One place as it stands, before any date; every field is [y, x] at 10 m, ``MARGIN`` pixels around included."""
 
     place: Place
-    theme: Theme
     terrain: Terrain
     towns: Towns
     parcels: Parcels
-    classes: NDArray[np.uint8]
-    crowns: Field
-    dots: Field
-    mottle: Field
-    grain: Field
-    braid: Field
-    conifer: Field
-    sand: Field
-    structure: Field
+    classes: NDArray[np.uint8]  # WorldCover code
+    crowns: Field  # texture of woods, -2 in gaps to 2 on crowns
+    dots: Field  # cover of single bushes and trees, 0 to 1
+    mottle: Field  # slow variation of soil and grass, mean 0, standard deviation 1
+    grain: Field  # fine variation, mean 0, standard deviation 1
+    braid: Field  # wetness of marsh, 0 (reed) to 1 (open water)
+    conifer: Field  # share of conifers in woods, 0 to 1
+    sand: Field  # share of pale ground in bare soil, 0 to 1
+    structure: Field  # height of what stands on the ground, in metres
 
 
 def make_ground(place: Place) -> Ground:
-    """Make the ground of one place from its seed.
-
-    Args:
-        place: The place.
-
-    Returns:
-        The ground, a margin of ``MARGIN`` pixels around the scene included.
-    """
-    rng = np.random.default_rng([place.seed, place.number, 1])
-    theme = THEMES[place.theme]
+    """Make the ground of one place from its seed."""
+    rng = place.rng(1)
+    theme = place.theme
     size = place.ground_size
     shape = (size, size)
     terrain = make_terrain(rng, size, theme)
@@ -85,7 +49,7 @@ def make_ground(place: Place) -> Ground:
     parcels = make_parcels(
         rng, shape, width=theme.parcel, pivots=theme.pivots, blocked=terrain.water | towns.built | steep
     )
-    classes = _assign(rng, theme, place, terrain, towns, parcels)
+    classes = _assign(rng, place, terrain, towns, parcels)
     crowns = unit(
         fractal(rng, shape, beta=1.6, longest=7, shortest=0.7) + 0.55 * fractal(rng, shape, beta=2.4, longest=40)
     )
@@ -101,16 +65,16 @@ def make_ground(place: Place) -> Ground:
     sand = np.clip(pale + 0.28 * fractal(rng, shape, beta=3.6, longest=140) + rng.uniform(-0.2, 0.2), 0, 1)
     structure = _structure(rng, theme, classes, towns, crowns, dots, conifer)
     return Ground(
-        place, theme, terrain, towns, parcels, classes, crowns, dots, mottle, grain, braid,
+        place, terrain, towns, parcels, classes, crowns, dots, mottle, grain, braid,
         smooth(conifer, 0.8), sand.astype(np.float32), structure,
     )  # fmt: skip
 
 
 def _assign(
-    rng: np.random.Generator, theme: Theme, place: Place, terrain: Terrain, towns: Towns, parcels: Parcels
+    rng: np.random.Generator, place: Place, terrain: Terrain, towns: Towns, parcels: Parcels
 ) -> NDArray[np.uint8]:
     """Let the classes compete for each pixel, then give farmland its parcels, towns and water their ground."""
-    shape = terrain.elevation.shape
+    shape, theme = terrain.elevation.shape, place.theme
     height = (terrain.elevation - terrain.elevation.min()) / max(float(np.ptp(terrain.elevation)), 1.0)
     low = np.exp(-terrain.above_water / np.float32(max(1.5, theme.relief * 0.06)))
     near = np.exp(-terrain.water_distance / 22)
@@ -174,14 +138,9 @@ def _braids(rng: np.random.Generator, shape: tuple[int, int], theme: Theme) -> F
 
 
 def _structure(
-    rng: np.random.Generator,
-    theme: Theme,
-    classes: NDArray[np.uint8],
-    towns: Towns,
-    crowns: Field,
-    dots: Field,
-    conifer: Field,
-) -> Field:
+    rng: np.random.Generator, theme: Theme, classes: NDArray[np.uint8], towns: Towns,
+    crowns: Field, dots: Field, conifer: Field,
+) -> Field:  # fmt: skip
     """Heights of crowns, buildings, dunes and rocks above the ground, in metres."""
     shape = classes.shape
     result = np.zeros(shape, np.float32)
@@ -200,3 +159,23 @@ def _structure(
         result += (ridged(rng, shape, longest=28, octaves=3) * np.float32(2.5) + 2.5).clip(0) * bare
     result += scipy.ndimage.gaussian_filter((classes == WETLAND).astype(np.float32), 1.0) * 0.4
     return np.asarray(result, dtype=np.float32)
+
+
+def greenness(place: Place, moment: datetime) -> float:
+    """Return how green wild vegetation is on a date, 0 (dormant) to 1 (peak).
+
+    Summer is green in the temperate belts, the wet spring where winters bring the rain, the rains' end in the
+    tropics, and nearly every month at the equator.
+    """
+    south = 0.0 if place.lat >= 0 else 182.6
+    belt = abs(place.lat)
+    if belt < 6:
+        return 0.9
+    if belt < 24:
+        low, high, peak = 0.22, 1.0, 245.0
+    elif belt < 39:
+        low, high, peak = 0.2, 0.85, 95.0
+    else:
+        low, high, peak = 0.12, 1.0, 190.0
+    wave = 0.5 + 0.5 * np.cos(2 * np.pi * (day_of_year(moment) - peak - south) / 365.25)
+    return float(low + (high - low) * wave**0.9)

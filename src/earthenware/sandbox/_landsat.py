@@ -10,14 +10,12 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from earthenware.sandbox._clouds import Sky, make_sky
 from earthenware.sandbox._landcover import Ground
 from earthenware.sandbox._noise import Field
-from earthenware.sandbox._optical import lit_cover, reflect, through
-from earthenware.sandbox._places import MARGIN, Place, Visit
-from earthenware.sandbox._spectra import BANDS, CLEAR, SILT, SNOW, colours
-from earthenware.sandbox._stac import COG, Layer, Product, Transform, make_item, ring, time_text
-from earthenware.sandbox._sun import Sun, sun_at
+from earthenware.sandbox._optical import Sky, Sun, make_sky, reflect, sun_at, sunlight, through, with_noise
+from earthenware.sandbox._places import MARGIN, Grid, Place, Visit
+from earthenware.sandbox._spectra import BANDS, CLEAR, SILT, SNOW, colours, compose
+from earthenware.sandbox._stac import Layer, Product, grid_facts, make_product, ring, time_text
 
 _SCALE: Final = 0.0000275
 _OFFSET: Final = -0.2  # reflectance = number * scale + offset (Landsat Collection 2 surface reflectance)
@@ -40,53 +38,63 @@ _BANDS: Final = {
 _FILL, _DILATED, _CIRRUS, _CLOUD, _SHADOW, _SNOW, _CLEAR, _WATER = (1 << bit for bit in range(8))
 _CONFIDENCES: Final = {_CLOUD: 8, _SHADOW: 10, _SNOW: 12, _CIRRUS: 14}  # two bits each: 1 low, 3 high
 _BITFIELDS: Final = ("fill", "dilated_cloud", "cirrus", "cloud", "cloud_shadow", "snow", "clear", "water")
+_NUMBERS: Final = {"data_type": "uint16", "spatial_resolution": 30}
 
 
 def landsat_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | None) -> Product:
-    """Return the Landsat acquisition of a visit: a few days from Sentinel-2's, under another sky.
+    """Return the Landsat acquisition of a visit on a 30 m grid that covers the scene.
 
-    Args:
-        ground: The place.
-        visit: When Sentinel-2 sees it; on the day of the flood both do, and the sky is nearly free of clouds.
-        flooded: Pixels under flood water [y, x], margins included, or None.
-
-    Returns:
-        The item and its pixels, on a 30 m grid that covers the scene; 0 (1 in the quality band) is no data.
+    It is a few days from Sentinel-2's, under another sky; on the day of the flood, when ``flooded`` [y, x] tells which
+    pixels are under water, both see the place, and the sky is nearly clear.
     """
     place = ground.place
-    rng = np.random.default_rng([place.seed, place.number, 13, int(visit.optical.timestamp())])
+    rng = place.rng(13, int(visit.optical.timestamp()))
     days = 0 if visit.flood else int(rng.choice([-4, -3, -2, 2, 3, 4]))
     moment = visit.optical + timedelta(days=days, minutes=-25)
     sun = sun_at(place.lon, place.lat, moment)
     sky = make_sky(rng, place.ground_size, sun, clear=visit.flood)
-    lit, _ = lit_cover(ground, moment, sun, flooded)
+    lit = compose(ground, moment, flooded) * sunlight(ground, sun)
     spectra = colours(ground, moment)
     seen = _pool(place, sky.seen) > 0.999
+    grid = _grid(place)
     layers = {}
-    for name, (_, _, _, alike) in _BANDS.items():
+    for name, (eo_name, centre, width, alike) in _BANDS.items():
         number = BANDS.index(alike)
         colour = spectra[:, number]
         if name == "coastal":
             colour = np.maximum(1.4 * colour - 0.4 * spectra[:, number + 1], 0.3 * colour)
-        reflectance = _pool(place, through(reflect(lit, colour), sky, number))
-        noise = rng.standard_normal(reflectance.shape, dtype=np.float32)
-        reflectance = reflectance + noise * (np.float32(0.0008) + np.float32(0.005) * reflectance)
+        reflectance = with_noise(rng, _pool(place, through(reflect(lit, colour), sky, number)), 0.0008, 0.005)
         numbers = np.clip(np.round((reflectance - _OFFSET) / _SCALE), 1, 65535)
-        layers[name] = Layer(np.where(seen, numbers, 0).astype(np.uint16), nodata=0, overview="average")
-    quality = _quality(place, lit, sky, seen)
-    return _item(place, moment, sun, quality), {**layers, "qa_pixel": Layer(quality, nodata=1)}
+        facts = {
+            "raster:bands": [{**_NUMBERS, "scale": _SCALE, "offset": _OFFSET, "nodata": 0}],
+            "title": f"{name.capitalize()} Band",
+            "eo:bands": [
+                {"name": eo_name, "common_name": name, "center_wavelength": centre, "full_width_half_max": width}
+            ],
+        }
+        layers[name] = Layer(np.where(seen, numbers, 0).astype(np.uint16), facts, grid, nodata=0, overview="average")
+    facts = {
+        "raster:bands": [{**_NUMBERS, "unit": "bit index", "nodata": 1}],
+        "title": "Pixel Quality Assessment Band",
+        "classification:bitfields": [
+            {"name": field, "offset": bit, "length": 1} for bit, field in enumerate(_BITFIELDS)
+        ],
+    }
+    layers["qa_pixel"] = Layer(_quality(place, lit, sky, seen), facts, grid, nodata=1)
+    return _product(place, moment, sun, layers)
 
 
-def _grid(place: Place) -> tuple[Transform, int]:
-    """Return the affine coefficients of the grid that covers the scene, and its edge length in pixels."""
+def _grid(place: Place) -> Grid:
+    """Return the grid that covers the scene."""
     # A place's corner is a multiple of 60 m, a Landsat pixel's an odd multiple of 15 m.
-    return (30.0, 0.0, place.west - 15, 0.0, -30.0, place.north + 15), -(-(place.size * 10 + 15) // 30)
+    edge = -(-(place.size * 10 + 15) // 30)
+    return Grid(place.epsg, (30.0, 0.0, place.west - 15, 0.0, -30.0, place.north + 15), (edge, edge))
 
 
 def _pool(place: Place, field: NDArray[Any]) -> Field:
     """Average a field of the ground [y, x] at 10 m, margins included, over the pixels of 30 m."""
     start = (MARGIN * 10 - 15) // _FINE
-    edge = _grid(place)[1]
+    edge = _grid(place).shape[0]
     fine = field.astype(np.float32).repeat(2, axis=0).repeat(2, axis=1)
     part = fine[start : start + edge * _POOL, start : start + edge * _POOL]
     return np.asarray(part.reshape(edge, _POOL, edge, _POOL).mean(axis=(1, 3)), dtype=np.float32)
@@ -114,36 +122,20 @@ def _quality(place: Place, lit: NDArray[np.float32], sky: Sky, seen: NDArray[np.
     return np.where(seen, result, _FILL).astype(np.uint16)
 
 
-def _item(place: Place, moment: datetime, sun: Sun, quality: NDArray[np.uint16]) -> dict[str, Any]:
-    """Return the item of an acquisition; the cloud cover comes from its quality band."""
+def _product(place: Place, moment: datetime, sun: Sun, layers: dict[str, Layer]) -> Product:
+    """Return the item of an acquisition and its layers; the cloud cover comes from the quality band."""
+    quality, grid = layers["qa_pixel"].pixels, _grid(place)
     satellite = 9 if moment.year >= 2022 and int(moment.timestamp()) // 86400 % 2 else 8
     path, row = 190 - place.number % 8, 20 + place.number
     # The scene's name is followed by the place's: two small places may share one scene.
     name = f"LC0{satellite}_L2SP_{path:03d}{row:03d}_{moment:%Y%m%d}_02_T1_{place.name}"
-    transform, edge = _grid(place)
-    assets: dict[str, Any] = {}
-    for band, (number, centre, width, _) in _BANDS.items():
-        assets[band] = _asset(name, band, {"scale": _SCALE, "offset": _OFFSET, "nodata": 0}) | {
-            "title": f"{band.capitalize()} Band",
-            "eo:bands": [
-                {"name": number, "common_name": band, "center_wavelength": centre, "full_width_half_max": width}
-            ],
-        }
-    assets["qa_pixel"] = _asset(name, "qa_pixel", {"unit": "bit index", "nodata": 1}) | {
-        "title": "Pixel Quality Assessment Band",
-        "classification:bitfields": [
-            {"name": field, "offset": bit, "length": 1} for bit, field in enumerate(_BITFIELDS)
-        ],
-    }
     cloudy = round(100 * float(((quality & _CLOUD) != 0).sum()) / max(float((quality != _FILL).sum()), 1), 2)
     properties = {
         "datetime": time_text(moment),
         "platform": f"landsat-{satellite}",
         "instruments": ["oli", "tirs"],
         "gsd": 30,
-        "proj:code": f"EPSG:{place.epsg}",
-        "proj:shape": [edge, edge],
-        "proj:transform": list(transform),
+        **grid_facts(grid),
         "eo:cloud_cover": cloudy,
         "view:off_nadir": 0,
         "view:sun_azimuth": round(math.degrees(sun.azimuth), 6),
@@ -157,16 +149,6 @@ def _item(place: Place, moment: datetime, sun: Sun, quality: NDArray[np.uint16])
         "landsat:collection_category": "T1",
         "landsat:collection_number": "02",
     }
-    footprint = ring(place.epsg, transform, (edge, edge))
     extensions = ("classification", "eo", "proj", "raster", "view")
-    return make_item("landsat-c2-l2", name, footprint, properties, assets, extensions)
-
-
-def _asset(name: str, band: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """Return an asset; its grid stands in the item's properties, as in Planetary Computer."""
-    return {
-        "href": f"./landsat-c2-l2/{name}/{band}.tif",
-        "type": COG,
-        "roles": ["data"],
-        "raster:bands": [{"data_type": "uint16", "spatial_resolution": 30, **facts}],
-    }
+    # As in Planetary Computer, the grid stands in the item's properties alone.
+    return make_product("landsat-c2-l2", name, ring(grid), properties, layers, extensions, assets_have_grids=False)

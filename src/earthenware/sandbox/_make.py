@@ -106,13 +106,7 @@ def _make(spec: SandboxSpec, attempt: Attempt) -> Result:
         attempt.progress(len(attempt.committed()), spec.places, "places")
 
     attempt.progress(spec.places - len(missing), spec.places, "places")
-    work = {
-        number: (
-            folder, folder / attempt.part_path(_part(number)), number, spec.dates, spec.size, spec.seed,
-            spec.collections,
-        )
-        for number in missing
-    }  # fmt: skip
+    work = {number: (folder, folder / attempt.part_path(_part(number)), number, spec) for number in missing}
     workers = min(spec.workers or os.cpu_count() or 1, len(missing))
     if workers <= 1:
         for number, arguments in work.items():
@@ -120,12 +114,8 @@ def _make(spec: SandboxSpec, attempt: Attempt) -> Result:
     else:
         with process_pool(workers) as pool:
             tasks = {pool.submit(make_place_files, *arguments): number for number, arguments in work.items()}
-            try:
-                for task in as_completed(tasks):
-                    commit(tasks[task], task.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for task in as_completed(tasks):
+                commit(tasks[task], task.result())
     records = [attempt.committed()[_part(number)] for number in range(spec.places)]
     items = [item for record in records for item in json.loads(record["items"])]
     items.sort(key=lambda item: (item["collection"], item["id"]))

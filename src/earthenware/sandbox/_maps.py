@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import scipy.ndimage
@@ -16,74 +15,39 @@ from rasterio.warp import Resampling, reproject
 
 from earthenware.sandbox._landcover import Ground
 from earthenware.sandbox._noise import smooth
-from earthenware.sandbox._places import MARGIN, Place, Visit
-from earthenware.sandbox._stac import Layer, Product, Transform, make_asset, make_item, ring, time_text
+from earthenware.sandbox._places import MARGIN, Grid, Place, Visit
+from earthenware.sandbox._stac import Layer, Product, band_facts, grid_facts, make_product, ring, time_text
 
 _PAD: Final = 14  # pixels of ground kept around a scene in maps, so that warping finds its neighbours
 
 
-@dataclass(frozen=True)
-class _DegreeTile:
-    """A part of a map in EPSG:4326 that lies in one tile of its product.
-
-    Attributes:
-        pixels: Values [y, x].
-        transform: Affine coefficients a to f, in degrees.
-        lat: Southern edge of the product's tile, in whole degrees.
-        lon: Western edge of the product's tile, in whole degrees.
-    """
-
-    pixels: NDArray[Any]
-    transform: Transform
-    lat: int
-    lon: int
-
-    @property
-    def tile(self) -> str:
-        """Name of the product's tile, such as ``N47E017``."""
-        south, west = "NS"[self.lat < 0], "EW"[self.lon < 0]
-        return f"{south}{abs(self.lat):02d}{west}{abs(self.lon):03d}"
-
-
-def map_products(ground: Ground) -> list[Product]:
-    """Return the maps of a place: its elevation, then its land cover, an item per tile of the product."""
-    place = ground.place
-    return [
-        *(
-            (_elevation_item(place, tile), {"data": Layer(tile.pixels, overview="average", pixel_is_point=True)})
-            for tile in _elevation_tiles(ground)
-        ),
-        *((_land_cover_item(place, tile), {"map": Layer(tile.pixels, nodata=0)}) for tile in _land_cover_tiles(ground)),
-    ]
+def map_products(ground: Ground) -> Iterator[Product]:
+    """Yield the maps of a place: its elevation, then its land cover, an item per tile of the product."""
+    yield from _elevation(ground)
+    yield from _land_cover(ground)
 
 
 def flood_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_]) -> Product:
-    """Return the map of all water on the day of the flood."""
+    """Return the map of all water on the day of the flood (1 water, 0 dry, 255 not known), on Sentinel-2's grid."""
+    place = ground.place
     water = (flooded | ground.terrain.water)[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.uint8)
-    return _flood_item(ground.place, visit), {"water": Layer(water, nodata=255)}
+    facts = band_facts("Water on the day of the flood, permanent water included", 10, "uint8", 255)
+    layer = Layer(water, facts, place.grid(), nodata=255)
+    properties = {"datetime": time_text(visit.optical), "gsd": 10, **grid_facts(place.grid())}
+    name = f"flood_{place.name}_{visit.optical:%Y%m%d}"
+    return make_product(
+        "flood-water", name, ring(place.grid()), properties, {"water": layer}, ("proj", "raster"), file="{name}.tif"
+    )
 
 
-def _longitude_step(lat: int) -> float:
-    """Return the spacing of Copernicus GLO-30 along a parallel in arc seconds, for a tile's southern edge.
-
-    Source: Copernicus DEM product handbook, table of longitude spacing by latitude.
-    """
-    nearest = lat if lat >= 0 else -lat - 1
-    for limit, step in ((50, 1.0), (60, 1.5), (70, 2.0), (80, 3.0), (85, 5.0)):
-        if nearest < limit:
-            return step
-    return 10.0
-
-
-def _elevation_tiles(ground: Ground) -> list[_DegreeTile]:
-    """Return the surface's height in metres, float32, one arc second, per one-degree tile.
+def _elevation(ground: Ground) -> Iterator[Product]:
+    """Yield the surface's height in metres, float32, one arc second, per one-degree tile.
 
     Pixel centres lie on whole arc seconds, as in the real product; a tile ends half a pixel short of its meridian.
     """
     place = ground.place
     surface = smooth(ground.terrain.elevation + 0.5 * ground.structure, 1.2)
     into = Transformer.from_crs(4326, place.epsg, always_xy=True)
-    tiles = []
     for lat, lon, (west, south, east, north) in _cut(place, 1):
         dx, dy = _longitude_step(lat) / 3600, 1 / 3600
         # The pixel of the tile's own western edge and northern edge belongs to it, those of the far edges do not.
@@ -98,15 +62,21 @@ def _elevation_tiles(ground: Ground) -> list[_DegreeTile]:
         row = (place.north - y) / 10 + MARGIN - 0.5
         values = scipy.ndimage.map_coordinates(surface, [row, column], order=1, mode="nearest").astype(np.float32)
         transform = (dx, 0.0, lon + (first - 0.5) * dx, 0.0, -dy, lat + 1 - (top - 0.5) * dy)
-        tiles.append(_DegreeTile(values, transform, lat, lon))
-    return tiles
+        grid = Grid(4326, transform, values.shape)
+        tile = _tile_name(lat, lon)
+        # The last word tells apart the clippings of several places from one tile of one degree.
+        name = f"Copernicus_DSM_COG_10_{tile[:3]}_00_{tile[3:]}_00_DEM_{place.name}"
+        layer = Layer(values, {"title": tile, "gsd": 30.0}, grid, overview="average", pixel_is_point=True)
+        properties = {"datetime": "2021-04-22T00:00:00Z", "platform": "TanDEM-X", "gsd": 30, **grid_facts(grid)}
+        yield make_product(
+            "cop-dem-glo-30", name, ring(grid), properties, {"data": layer}, ("proj",), file="{name}.tif"
+        )
 
 
-def _land_cover_tiles(ground: Ground) -> list[_DegreeTile]:
-    """Return the classes, uint8, 1/12000 degree, 0 where there is no ground, per three-degree tile."""
+def _land_cover(ground: Ground) -> Iterator[Product]:
+    """Yield the classes, uint8, 1/12000 degree, 0 where there is no ground, per three-degree tile."""
     place = ground.place
     step = 1 / 12000
-    tiles = []
     for lat, lon, (west, south, east, north) in _cut(place, 3):
         first, last = int(np.floor((west - lon) / step)), int(np.ceil((east - lon) / step))
         top, bottom = int(np.floor((lat + 3 - north) / step)), int(np.ceil((lat + 3 - south) / step))
@@ -117,21 +87,33 @@ def _land_cover_tiles(ground: Ground) -> list[_DegreeTile]:
         values = np.zeros((bottom - top, last - first), np.uint8)
         reproject(
             ground.classes, values, src_crs=CRS.from_epsg(place.epsg),
-            src_transform=Affine(*place.transform(margin=MARGIN)), dst_crs=CRS.from_epsg(4326),
+            src_transform=Affine(*place.grid(margin=MARGIN).transform), dst_crs=CRS.from_epsg(4326),
             dst_transform=Affine(*transform), src_nodata=0, dst_nodata=0, resampling=Resampling.nearest, num_threads=1,
         )  # fmt: skip
-        tiles.append(_DegreeTile(values, transform, lat, lon))
-    return tiles
+        grid = Grid(4326, transform, values.shape)
+        tile = _tile_name(lat, lon)
+        layer = Layer(values, band_facts("Land Cover Classes", 10, "uint8", 0), grid, nodata=0)
+        properties = {
+            "datetime": None,
+            "start_datetime": "2021-01-01T00:00:00Z",
+            "end_datetime": "2021-12-31T23:59:59Z",
+            "platform": "sentinel-1a, sentinel-1b, sentinel-2a, sentinel-2b",
+            "gsd": 10,
+            "grid:code": f"ESAWORLDCOVER-{tile}",
+            "esa_worldcover:product_tile": tile,
+            "esa_worldcover:product_version": "2.0.0",
+            **grid_facts(grid),
+        }
+        yield make_product(
+            "esa-worldcover", f"ESA_WorldCover_10m_2021_v200_{tile}_{place.name}", ring(grid), properties,
+            {"map": layer}, ("grid", "proj", "raster"), file="{name}.tif",
+        )  # fmt: skip
 
 
 def _cut(place: Place, degrees: int) -> Iterator[tuple[int, int, tuple[float, float, float, float]]]:
     """Yield the tiles of ``degrees`` that a place touches, each with the whole place's west, south, east, north."""
     out = Transformer.from_crs(place.epsg, 4326, always_xy=True)
-    pad = _PAD * 10.0
-    edge = place.size * 10.0
-    west, south, east, north = out.transform_bounds(
-        place.west - pad, place.north - edge - pad, place.west + edge + pad, place.north + pad
-    )
+    west, south, east, north = out.transform_bounds(*place.grid(margin=_PAD).bounds)
     for lat in range(int(np.floor(south / degrees)) * degrees, int(np.ceil(north)), degrees):
         for lon in range(int(np.floor(west / degrees)) * degrees, int(np.ceil(east)), degrees):
             yield lat, lon, (west, south, east, north)
@@ -142,64 +124,18 @@ def _inside(low: float, high: float, step: float, count: int) -> tuple[int, int]
     return max(int(np.ceil(low / step)), 0), min(int(np.floor(high / step)) + 1, count)
 
 
-def _elevation_item(place: Place, tile: _DegreeTile) -> dict[str, Any]:
-    """Return the item of a part of the elevation model."""
-    # The last word tells apart the clippings of several places from one tile of one degree.
-    name = f"Copernicus_DSM_COG_10_{tile.tile[:3]}_00_{tile.tile[3:]}_00_DEM_{place.name}"
-    shape = tile.pixels.shape
-    asset = make_asset(f"cop-dem-glo-30/{name}.tif", tile.transform, shape, 4326) | {"title": tile.tile, "gsd": 30.0}
-    properties = {
-        "datetime": "2021-04-22T00:00:00Z",
-        "platform": "TanDEM-X",
-        "gsd": 30,
-        "proj:code": "EPSG:4326",
-        "proj:shape": list(shape),
-        "proj:transform": list(tile.transform),
-    }
-    return make_item("cop-dem-glo-30", name, ring(4326, tile.transform, shape), properties, {"data": asset}, ("proj",))
+def _tile_name(lat: int, lon: int) -> str:
+    """Return the name of a product's tile by its southern and western edge in degrees, such as ``N47E017``."""
+    return f"{'NS'[lat < 0]}{abs(lat):02d}{'EW'[lon < 0]}{abs(lon):03d}"
 
 
-def _land_cover_item(place: Place, tile: _DegreeTile) -> dict[str, Any]:
-    """Return the item of a part of the land cover map."""
-    name = f"ESA_WorldCover_10m_2021_v200_{tile.tile}_{place.name}"
-    shape = tile.pixels.shape
-    asset = make_asset(f"esa-worldcover/{name}.tif", tile.transform, shape, 4326) | {
-        "title": "Land Cover Classes",
-        "gsd": 10.0,
-        "raster:bands": [{"data_type": "uint8", "nodata": 0, "spatial_resolution": 10}],
-    }
-    properties = {
-        "datetime": None,
-        "start_datetime": "2021-01-01T00:00:00Z",
-        "end_datetime": "2021-12-31T23:59:59Z",
-        "platform": "sentinel-1a, sentinel-1b, sentinel-2a, sentinel-2b",
-        "gsd": 10,
-        "grid:code": f"ESAWORLDCOVER-{tile.tile}",
-        "esa_worldcover:product_tile": tile.tile,
-        "esa_worldcover:product_version": "2.0.0",
-        "proj:code": "EPSG:4326",
-        "proj:shape": list(shape),
-        "proj:transform": list(tile.transform),
-    }
-    footprint = ring(4326, tile.transform, shape)
-    return make_item("esa-worldcover", name, footprint, properties, {"map": asset}, ("grid", "proj", "raster"))
+def _longitude_step(lat: int) -> float:
+    """Return the spacing of Copernicus GLO-30 along a parallel in arc seconds, for a tile's southern edge.
 
-
-def _flood_item(place: Place, visit: Visit) -> dict[str, Any]:
-    """Return the item of the flood's water mask (1 water, 0 dry, 255 not known), on the grid of Sentinel-2."""
-    name = f"flood_{place.name}_{visit.optical:%Y%m%d}"
-    shape = (place.size, place.size)
-    asset = make_asset(f"flood-water/{name}.tif", place.transform(), shape, place.epsg) | {
-        "title": "Water on the day of the flood, permanent water included",
-        "gsd": 10.0,
-        "raster:bands": [{"data_type": "uint8", "nodata": 255, "spatial_resolution": 10}],
-    }
-    properties = {
-        "datetime": time_text(visit.optical),
-        "gsd": 10,
-        "proj:code": f"EPSG:{place.epsg}",
-        "proj:shape": list(shape),
-        "proj:transform": list(place.transform()),
-    }
-    footprint = ring(place.epsg, place.transform(), shape)
-    return make_item("flood-water", name, footprint, properties, {"water": asset}, ("proj", "raster"))
+    Source: Copernicus DEM product handbook, table of longitude spacing by latitude.
+    """
+    nearest = lat if lat >= 0 else -lat - 1
+    for limit, step in ((50, 1.0), (60, 1.5), (70, 2.0), (80, 3.0), (85, 5.0)):
+        if nearest < limit:
+            return step
+    return 10.0

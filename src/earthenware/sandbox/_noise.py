@@ -38,7 +38,7 @@ def fractal(
     angle: float = 0.0,
     periodic: bool = False,
 ) -> Field:
-    """Draw a random field with a power-law spectrum.
+    """Draw a random field [y, x] with a power-law spectrum, mean 0 and standard deviation 1.
 
     Args:
         rng: Source of randomness.
@@ -49,9 +49,6 @@ def fractal(
         aspect: Stretch along ``angle``; above 1 gives streaks.
         angle: Direction of the stretch, in radians from the x axis towards growing rows.
         periodic: Whether the field closes on itself, so that a roll moves it without a seam (square shapes only).
-
-    Returns:
-        Field [y, x] with mean 0 and standard deviation 1.
     """
     # A synthesis by Fourier transform repeats itself: a larger field, cropped, does not match at its edges.
     length = max(shape) if periodic else int(scipy.fft.next_fast_len(int(max(shape) * 1.15) + 8, real=True))

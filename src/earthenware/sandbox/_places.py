@@ -1,4 +1,4 @@
-"""The places of a sandbox and when satellites pass: Europe and Africa along the border of UTM zones 33 and 34."""
+"""The places of a sandbox, their landscapes, and when satellites pass: along the border of UTM zones 33 and 34."""
 
 from __future__ import annotations
 
@@ -14,6 +14,57 @@ BORDER_LONGITUDE: Final = 18.0
 
 MARGIN: Final = 40
 """Ground that is made around a scene for warped products and for what stands outside it, in pixels of 10 m."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """One kind of landscape; heights are in metres, lengths in pixels of 10 m."""
+
+    relief: float  # standard deviation of the elevation
+    base: float  # lowest elevation
+    ridges: float = 0.3  # share of ridged terrain in the relief, 0 to 1
+    river: float = 6.0  # width of the main river
+    meander: float = 1.0  # swing of the river in radians; 0.3 is nearly straight, 1.5 doubles back
+    streams: float = 0.006  # share of the ground that drains through a stream's head: the larger, the fewer streams
+    lakes: float = 0.0  # share of the ground under lakes
+    sea: bool = False  # whether a coast crosses the place
+    braids: float = 0.0  # amount of braided channels in the floodplain, 0 to 1
+    # Weights of the land cover's classes:
+    tree: float = 0.0
+    shrub: float = -0.4
+    grass: float = 0.0
+    crop: float = 0.0
+    bare: float = -0.8
+    wetland: float = -0.4
+    patch: float = 115.0  # wavelength of the land cover's pattern
+    towns: int = 5  # towns and villages
+    town: float = 40.0  # radius of the largest town
+    parcel: float = 11.0  # width of a field
+    pivots: int = 0  # circular irrigated fields
+    dunes: float = 0.0  # height of dunes on bare ground
+
+
+# fmt: off
+_THEMES: Final[dict[str, Theme]] = {
+    "farmland": Theme(20, 110, river=10, meander=1.45, crop=0.95, tree=0.1, grass=0.1, wetland=-0.15, towns=6, town=36,
+                      parcel=12),
+    "woodland": Theme(45, 160, river=6, lakes=0.05, tree=0.8, crop=0.5, grass=0.15, shrub=0.1, towns=4, town=24,
+                      parcel=9),
+    "city": Theme(30, 190, river=10, meander=0.7, lakes=0.02, tree=0.15, crop=0.7, grass=0.25, towns=5, town=125,
+                  parcel=10),
+    "coast": Theme(55, 0, river=4, sea=True, shrub=0.35, crop=0.7, bare=0.05, wetland=-0.1, towns=5, town=55, parcel=8),
+    "mountain": Theme(300, 600, ridges=0.35, river=4, meander=0.6, streams=0.008, lakes=0.01, tree=0.65, grass=0.35,
+                      crop=0.55, bare=0.0, shrub=-0.05, town=26),
+    "lakeland": Theme(16, 90, ridges=0.1, river=3, lakes=0.17, tree=0.5, wetland=0.3, crop=0.6, grass=0.1, town=30,
+                      parcel=8),
+    "wetland": Theme(5, 320, ridges=0.1, river=9, meander=1.5, lakes=0.06, braids=1.0, wetland=0.7, grass=0.3,
+                     crop=0.45, bare=-0.3, towns=4, town=22),
+    "dryland": Theme(45, 380, ridges=0.4, river=3, meander=0.9, streams=0.012, tree=-0.75, shrub=0.4, grass=0.05,
+                     crop=0.25, bare=0.6, towns=4, town=34, pivots=14, dunes=24, parcel=9),
+    "savanna": Theme(35, 700, river=5, tree=0.2, shrub=0.4, grass=0.5, crop=0.45, bare=0.0, wetland=0.0, towns=6,
+                     town=24, parcel=6),
+}
+# fmt: on
 
 # (latitude, longitude, theme). The landscape's theme suits the real place's climate; nothing else is taken from there.
 # Three places lie on the zone border. The first is the one that floods.
@@ -48,30 +99,33 @@ _SLOTS: Final = (1, 2, 0, 3)  # the first two dates stand on both sides of the d
 
 
 @dataclass(frozen=True)
-class Place:
-    """One square of synthetic ground and its grid.
+class Grid:
+    """Where the pixels of a file lie."""
 
-    Attributes:
-        number: Number of the place in the sandbox, from 0.
-        theme: Kind of landscape.
-        lon: Longitude of the centre, in degrees.
-        lat: Latitude of the centre, in degrees.
-        epsg: EPSG code of the place's UTM zone.
-        west: Easting of the scene's left edge, in metres.
-        north: Northing of the scene's upper edge, in metres.
-        size: Edge length of the scene, in pixels of 10 m.
-        seed: Seed of the sandbox.
-    """
-
-    number: int
-    theme: str
-    lon: float
-    lat: float
     epsg: int
-    west: float
-    north: float
-    size: int
-    seed: int
+    transform: tuple[float, float, float, float, float, float]  # affine coefficients a to f
+    shape: tuple[int, int]  # rows and columns
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east and north, in units of the reference system."""
+        a, _, c, _, e, f = self.transform
+        return c, f + e * self.shape[0], c + a * self.shape[1], f
+
+
+@dataclass(frozen=True)
+class Place:
+    """One square of synthetic ground and its grid, a multiple of 60 m as grids of Sentinel-2 are."""
+
+    number: int  # from 0
+    theme: Theme
+    lon: float  # of the centre, in degrees
+    lat: float
+    epsg: int  # UTM zone
+    west: float  # easting of the scene's left edge, in metres
+    north: float  # northing of its upper edge, in metres
+    size: int  # edge length of the scene, in pixels of 10 m
+    seed: int  # of the sandbox
 
     @property
     def name(self) -> str:
@@ -93,22 +147,23 @@ class Place:
         """Edge length of the ground made for this place, scene and margins, in pixels."""
         return self.size + 2 * MARGIN
 
-    def transform(self, gsd: float = 10.0, margin: int = 0) -> tuple[float, float, float, float, float, float]:
-        """Return the affine coefficients a to f of a grid over the scene grown by ``margin`` pixels of 10 m."""
-        return (gsd, 0.0, self.west - margin * 10.0, 0.0, -gsd, self.north + margin * 10.0)
+    def grid(self, gsd: float = 10.0, margin: int = 0) -> Grid:
+        """Return the grid over the scene grown by ``margin`` pixels of 10 m."""
+        edge = int((self.size + 2 * margin) * 10 // gsd)
+        corner = self.west - margin * 10.0, self.north + margin * 10.0
+        return Grid(self.epsg, (gsd, 0.0, corner[0], 0.0, -gsd, corner[1]), (edge, edge))
+
+    def rng(self, purpose: int, *which: int) -> np.random.Generator:
+        """Return the random numbers of one purpose.
+
+        Purposes in use: 1 ground; 2, 3, 4, 5, 6, 12 colours and cover; 7 Sentinel-2; 8, 9, 14 Sentinel-1;
+        10, 11 visits; 13 Landsat.
+        """
+        return np.random.default_rng([self.seed, self.number, purpose, *which])
 
 
 def make_place(number: int, size: int, seed: int) -> Place:
-    """Return the place of this number.
-
-    Args:
-        number: Number of the place, from 0.
-        size: Edge length of its scenes, in pixels of 10 m.
-        seed: Seed of the sandbox.
-
-    Returns:
-        The place; its grid is a multiple of 60 m, as grids of Sentinel-2 are.
-    """
+    """Return the place of this number, whose scenes are ``size`` pixels of 10 m wide."""
     lat, lon, theme = _SITES[number % len(_SITES)]
     lat -= (number // len(_SITES)) * _REPEAT_DEGREES * (1 if lat > 0 else -1)
     zone = 33 if lon < BORDER_LONGITUDE else 34
@@ -116,39 +171,27 @@ def make_place(number: int, size: int, seed: int) -> Place:
     east, north = Transformer.from_crs(4326, epsg, always_xy=True).transform(lon, lat)
     west = round((east - size * 5) / 60) * 60.0
     top = round((north + size * 5) / 60) * 60.0
-    return Place(number, theme, lon, lat, epsg, west, top, size, seed)
+    return Place(number, _THEMES[theme], lon, lat, epsg, west, top, size, seed)
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One pair of acquisitions.
+    """One pair of acquisitions, at most six days apart; times are in UTC."""
 
-    Attributes:
-        optical: Time of the Sentinel-2 acquisition, in UTC.
-        radar: Time of the Sentinel-1 acquisition, in UTC, at most six days away.
-        ascending: Whether the radar's orbit goes north.
-        flood: Whether the river is out of its bed.
-    """
-
-    optical: datetime
-    radar: datetime
-    ascending: bool
-    flood: bool = False
+    optical: datetime  # when Sentinel-2 passes
+    radar: datetime  # when Sentinel-1 passes
+    ascending: bool  # whether the radar's orbit goes north
+    flood: bool = False  # whether the river is out of its bed
 
 
 def visits(place: Place, dates: int) -> list[Visit]:
-    """Return the acquisitions of one place.
+    """Return this many visits in order of time; the first place gets one more, its flood.
 
-    Args:
-        place: The place.
-        dates: Number of Sentinel-2 acquisitions; the first place gets one more, its flood.
-
-    Returns:
-        Visits in order of time. A visit does not depend on ``dates``.
+    A visit does not depend on ``dates``.
     """
     result = []
     for number in range(dates):
-        rng = np.random.default_rng([place.seed, place.number, 10, number])
+        rng = place.rng(10, number)
         turn, slot = divmod(number, len(_SLOTS))
         # Slots lie 0.83 years apart and half a year wide: seasons differ from one to the next.
         year = 2020.42 + 0.83 * _SLOTS[slot] + 0.5 * float(rng.random()) + 0.21 * turn
@@ -159,7 +202,7 @@ def visits(place: Place, dates: int) -> list[Visit]:
         # Orbits take turns: every place is seen from both sides.
         result.append(_visit(place, day, rng, ascending=(place.number + number) % 2 == 0))
     if place.number == 0:
-        rng = np.random.default_rng([place.seed, place.number, 11])
+        rng = place.rng(11)
         day = datetime(2022, 6, 2, tzinfo=UTC) + timedelta(days=int(rng.integers(0, 20)))
         result.append(_visit(place, day, rng, ascending=False, flood=True))
     return sorted(result, key=lambda visit: visit.optical)
@@ -172,3 +215,8 @@ def _visit(place: Place, day: datetime, rng: np.random.Generator, *, ascending: 
     off = int(rng.integers(-1, 3)) if flood else int(rng.integers(-5, 6))
     radar = noon + timedelta(days=off, hours=5.9 if ascending else -6.1) + timedelta(seconds=float(rng.normal(0, 240)))
     return Visit(optical.replace(microsecond=24000), radar.replace(microsecond=0), ascending, flood)
+
+
+def day_of_year(moment: datetime) -> float:
+    """Return the day of the year, 0 on 1 January at midnight."""
+    return (moment - moment.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)).total_seconds() / 86400

@@ -1,32 +1,46 @@
-"""A Sentinel-1 RTC acquisition: gamma nought of both polarisations with speckle, and its item."""
+"""Sentinel-1 acquisitions: RTC, gamma nought on a grid, and GRD, amplitudes along and across the track."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+import scipy.ndimage
 from numpy.typing import NDArray
+from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 from rasterio.warp import Resampling, reproject, transform_bounds
 
 from earthenware.sandbox import _landcover as cover
-from earthenware.sandbox._landcover import Ground
+from earthenware.sandbox._landcover import Ground, greenness
+from earthenware.sandbox._landuse import GARDEN, ROOF_GREY, STREET
 from earthenware.sandbox._noise import Field, smooth
-from earthenware.sandbox._places import MARGIN, Place, Visit
-from earthenware.sandbox._stac import Layer, Product, Transform, make_asset, make_item, ring, time_text
-from earthenware.sandbox._sun import day_of_year, greenness
-from earthenware.sandbox._towns import GARDEN, ROOF_GREY, STREET
+from earthenware.sandbox._places import MARGIN, Grid, Place, Visit
+from earthenware.sandbox._stac import (
+    Layer,
+    Product,
+    band_facts,
+    grid_facts,
+    lon_lat_ring,
+    make_product,
+    ring,
+    time_text,
+)
 
-LOOKS: Final = 4.4
-"""Equivalent number of looks of a Sentinel-1 IW GRD product (its product definition); sets the speckle."""
+_LOOKS: Final = 4.4  # equivalent number of looks of an IW GRD product (its product definition); sets the speckle
+_INCIDENCE: Final = float(np.radians(38.5))  # between the beam and the vertical, in the middle of the IW swath
 
-_NODATA: Final = -32768.0  # no data in Planetary Computer's sentinel-1-rtc
+_NODATA: Final = -32768.0  # in Planetary Computer's sentinel-1-rtc
+_BORDER: Final = 8  # pixels by which the RTC scene reaches beyond the Sentinel-2 scene of the place
 
-_BORDER: Final = 8  # pixels by which the scene reaches beyond the Sentinel-2 scene of the place
-INCIDENCE: Final = float(np.radians(38.5))
-"""Angle between the beam and the vertical, in radians: the middle of the IW swath."""
-
+# Amplitude = this * sqrt(sigma nought), the same everywhere; products give it as a table over their swath.
+_CALIBRATION: Final = 237.0 / float(np.sqrt(np.sin(_INCIDENCE)))
+_STEP: Final = 10.0  # metres between GRD's lines and between its samples
+_LEAN: Final = np.radians(12.0)  # between the track and north
+_CONTROL: Final = 7  # control points per edge
 
 # Typical gamma nought in dB (VV, VH) of each class at C band, dense or wet ground first, open or dry ground second.
 _TYPICAL: Final = {
@@ -44,29 +58,20 @@ _TYPICAL: Final = {
 
 
 def radar_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | None) -> Product:
-    """Return the Sentinel-1 RTC acquisition of a visit.
+    """Return the Sentinel-1 RTC acquisition of a visit: linear gamma nought, float32.
 
-    A place on the zone border is delivered in the neighbouring zone by the ascending orbit, as happens in archives.
-
-    Args:
-        ground: The place.
-        visit: When it is seen, and from which side.
-        flooded: Pixels under flood water [y, x], margins included, or None.
-
-    Returns:
-        The item and its linear gamma nought, float32; it covers the whole Sentinel-2 scene except where an edge of
-        the swath crosses it.
+    It covers the whole Sentinel-2 scene except where an edge of the swath crosses it. A place on the zone border is
+    delivered in the neighbouring zone by the ascending orbit, as happens in archives.
     """
     place, ascending = ground.place, visit.ascending
-    rng = np.random.default_rng([place.seed, place.number, 8, int(visit.radar.timestamp())])
-    mean = backscatter(ground, rng, visit, flooded)
+    mean, rng = _backscatter(ground, visit, flooded)
     if place.on_border and ascending:
-        mean, epsg, transform = _to_other_zone(ground, mean)
+        mean, grid = _to_other_zone(place, mean)
     else:
         inner = MARGIN - _BORDER
-        mean, epsg, transform = mean[:, inner:-inner, inner:-inner], place.epsg, place.transform(margin=_BORDER)
-    draws = rng.standard_gamma(LOOKS, mean.shape, dtype=np.float32)
-    mean = mean * (draws / np.float32(LOOKS))
+        mean, grid = mean[:, inner:-inner, inner:-inner], place.grid(margin=_BORDER)
+    draws = rng.standard_gamma(_LOOKS, mean.shape, dtype=np.float32)
+    mean = mean * (draws / np.float32(_LOOKS))
     if rng.random() < 0.1:
         size = mean.shape[1]
         y, x = np.indices(mean.shape[1:], dtype=np.float32)
@@ -77,21 +82,66 @@ def radar_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | Non
     bits = np.ascontiguousarray(mean, dtype=np.float32).view(np.uint32)
     pixels = ((bits + np.uint32(1 << 14)) & np.uint32(0xFFFF8000)).view(np.float32)
     pixels = np.where(np.isfinite(mean), pixels, np.float32(_NODATA))
-    layers = {
-        channel: Layer(band, nodata=_NODATA, overview="average")
-        for channel, band in zip(("vv", "vh"), pixels, strict=True)
-    }
-    return _item(place, visit, pixels.shape[1:], epsg, transform), layers
+    layers = {}
+    for channel, band in zip(("vv", "vh"), pixels, strict=True):
+        facts = band_facts(f"{channel.upper()}: gamma naught, terrain corrected", 10, "float32", _NODATA)
+        layers[channel] = Layer(band, facts, grid, nodata=_NODATA, overview="average")
+    properties, stem = _facts(place, visit, "RTC", {"gsd": 10, **grid_facts(grid)})
+    extensions = ("proj", "raster", "sar", "sat")
+    return make_product("sentinel-1-rtc", f"{stem}_{place.name}_rtc", ring(grid), properties, layers, extensions)
 
 
-def backscatter(
-    ground: Ground, rng: np.random.Generator, visit: Visit, flooded: NDArray[np.bool_] | None
-) -> NDArray[np.float32]:
-    """Return linear gamma nought [polarisation, y, x] without speckle, order VV, VH, margins included."""
+def amplitude_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | None) -> Product:
+    """Return the Sentinel-1 GRD acquisition of a visit: uncalibrated amplitudes, uint16, and control points.
+
+    Lines follow the flight and samples the beam, to its right: an ascending orbit's image stands on its head, a
+    descending one's is mirrored, and both lean by 12 degrees. It has no grid, and says none.
+    """
     place = ground.place
-    fixed = np.random.default_rng([place.seed, place.number, 9])
-    day = day_of_year(visit.radar)
-    vigour = greenness(place.lat, day)
+    gamma, _ = _backscatter(ground, visit, flooded)
+    rng = place.rng(14, int(visit.radar.timestamp()))
+    edge = int(place.size * (np.cos(_LEAN) + np.sin(_LEAN))) + 16
+    lines, samples = np.meshgrid(np.arange(edge) + 0.5, np.arange(edge) + 0.5, indexing="ij")
+    east, north = _on_ground(place, visit, edge, lines, samples)
+    rows = (place.north - north) / 10 + MARGIN - 0.5
+    columns = (east - place.west) / 10 + MARGIN - 0.5
+    points = np.linspace(0, edge, _CONTROL)
+    into = Transformer.from_crs(place.epsg, 4326, always_xy=True)
+    control = []
+    for line, sample in itertools.product(points, points):
+        lon, lat = into.transform(*_on_ground(place, visit, edge, line, sample))
+        control.append((float(line), float(sample), float(lon), float(lat)))
+    layers = {}
+    for channel, band in zip(("vh", "vv"), gamma[::-1], strict=True):
+        sigma = scipy.ndimage.map_coordinates(band * np.cos(_INCIDENCE), [rows, columns], order=1, cval=np.nan)
+        speckle = rng.standard_gamma(_LOOKS, sigma.shape, dtype=np.float32) / np.float32(_LOOKS)
+        amplitude = np.round(_CALIBRATION * np.sqrt(sigma * speckle))
+        pixels = np.where(np.isfinite(amplitude), np.clip(amplitude, 1, 65535), 0).astype(np.uint16)
+        received = "vertical" if channel == "vv" else "horizontal"
+        facts = {"title": f"{channel.upper()}: vertical transmit, {received} receive"}
+        layers[channel] = Layer(pixels, facts, nodata=0, overview="average", control=control)
+    more = {"sar:looks_range": 5, "sar:looks_azimuth": 1, "s1:resolution": "high", "s1:shape": [edge, edge]}
+    properties, stem = _facts(place, visit, "GRD", {})
+    # A positive turn from the corner: down the flight first, then along the beam.
+    corners = [_on_ground(place, visit, edge, *at) for at in ((0, 0), (edge, 0), (edge, edge), (0, edge))]
+    if visit.ascending:
+        corners.reverse()
+    return make_product(
+        "sentinel-1-grd", f"{stem}_{place.name}", lon_lat_ring(place.epsg, corners), properties | more, layers,
+        ("sar", "sat"), file="{name}/iw-{asset}.tiff",
+    )  # fmt: skip
+
+
+def _backscatter(
+    ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], np.random.Generator]:
+    """Return linear gamma nought [polarisation, y, x] without speckle, order VV, VH, margins included.
+
+    With it comes what is left of its random numbers: all products of a visit see the same ground.
+    """
+    place = ground.place
+    rng, fixed = place.rng(8, int(visit.radar.timestamp())), place.rng(9)
+    vigour = greenness(place, visit.radar)
     shape = ground.classes.shape
     density = _density(ground, fixed, rng, vigour)
     moisture = float(rng.normal(0, 0.9))
@@ -119,7 +169,7 @@ def backscatter(
         decibels = np.where(flooded & ~standing, drowned, decibels)
         decibels[0] += np.where(flooded & standing, 2.2, 0)
     linear = np.power(np.float32(10), decibels / np.float32(10))
-    return np.stack([smooth(band, 0.6) for band in linear * _slopes(ground, visit.ascending)])
+    return np.stack([smooth(band, 0.6) for band in linear * _slopes(ground, visit.ascending)]), rng
 
 
 def _density(ground: Ground, fixed: np.random.Generator, rng: np.random.Generator, vigour: float) -> Field:
@@ -149,31 +199,37 @@ def _slopes(ground: Ground, ascending: bool) -> Field:
     rise = gx * np.float32(np.sin(look)) - gy * np.float32(np.cos(look))
     facing = np.arctan(rise)
     residual = np.exp(np.clip(1.1 * facing, -1.4, 0.9))
-    layover = np.clip((facing - np.float32(INCIDENCE) * 0.7) * 4, 0, 1)
+    layover = np.clip((facing - np.float32(_INCIDENCE) * 0.7) * 4, 0, 1)
     return np.asarray(residual * (1 + 1.8 * layover), dtype=np.float32)
 
 
-def _to_other_zone(ground: Ground, mean: NDArray[np.float32]) -> tuple[NDArray[np.float32], int, Transform]:
+def _to_other_zone(place: Place, mean: NDArray[np.float32]) -> tuple[NDArray[np.float32], Grid]:
     """Warp the ground's image onto a 10 m grid of the neighbouring zone; NaN in corners without ground."""
-    place = ground.place
     source, target = CRS.from_epsg(place.epsg), CRS.from_epsg(place.other_epsg)
-    edge = place.size * 10.0
-    west, south, east, north = transform_bounds(
-        source, target, place.west, place.north - edge, place.west + edge, place.north
-    )
+    west, south, east, north = transform_bounds(source, target, *place.grid().bounds)
     left, top = np.floor(west / 10) * 10 - 40, np.ceil(north / 10) * 10 + 40
     width, height = int((east - left) / 10) + 5, int((top - south) / 10) + 5
     result = np.full((2, height, width), np.nan, np.float32)
     transform = (10.0, 0.0, float(left), 0.0, -10.0, float(top))
     reproject(
-        mean, result, src_crs=source, src_transform=Affine(*place.transform(margin=MARGIN)),
+        mean, result, src_crs=source, src_transform=Affine(*place.grid(margin=MARGIN).transform),
         dst_crs=target, dst_transform=Affine(*transform), dst_nodata=np.nan, resampling=Resampling.bilinear,
         num_threads=1,
     )  # fmt: skip
-    return result, place.other_epsg, transform
+    return result, Grid(place.other_epsg, transform, (height, width))
 
 
-def radar_facts(place: Place, visit: Visit, kind: str, grid: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def _on_ground(place: Place, visit: Visit, edge: int, line: Any, sample: Any) -> tuple[Any, Any]:
+    """Return easting and northing, in metres, of positions in the image, in lines and samples from its corner."""
+    heading = -_LEAN if visit.ascending else np.pi + _LEAN
+    along, across = (line - edge / 2) * _STEP, (sample - edge / 2) * _STEP
+    half = place.size * 5.0
+    east = place.west + half + along * np.sin(heading) + across * np.cos(heading)
+    north = place.north - half + along * np.cos(heading) - across * np.sin(heading)
+    return east, north
+
+
+def _facts(place: Place, visit: Visit, kind: str, grid: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the properties of an acquisition's product of a kind on a grid, and the stem of its name."""
     moment = visit.radar
     state = "ascending" if visit.ascending else "descending"
@@ -197,29 +253,8 @@ def radar_facts(place: Place, visit: Visit, kind: str, grid: dict[str, Any]) -> 
         "sar:product_type": kind,
         "sar:polarizations": ["VV", "VH"],
         "sar:observation_direction": "right",
-        "sar:looks_equivalent_number": LOOKS,
+        "sar:looks_equivalent_number": _LOOKS,
         "sar:pixel_spacing_range": 10,
         "sar:pixel_spacing_azimuth": 10,
     }
     return properties, f"S1A_IW_GRDH_1SDV_{stamp}_{stamp}_{absolute:06d}"
-
-
-def _item(place: Place, visit: Visit, shape: tuple[int, ...], epsg: int, transform: Transform) -> dict[str, Any]:
-    grid = {
-        "gsd": 10,
-        "proj:code": f"EPSG:{epsg}",
-        "proj:shape": list(shape),
-        "proj:transform": list(transform),
-    }
-    properties, stem = radar_facts(place, visit, "RTC", grid)
-    name = f"{stem}_{place.name}_rtc"
-    assets = {}
-    for channel in ("vv", "vh"):
-        path = f"sentinel-1-rtc/{name}/{channel}.tif"
-        assets[channel] = make_asset(path, transform, shape, epsg) | {
-            "title": f"{channel.upper()}: gamma naught, terrain corrected",
-            "gsd": 10.0,
-            "raster:bands": [{"data_type": "float32", "nodata": _NODATA, "spatial_resolution": 10}],
-        }
-    footprint = ring(epsg, transform, shape)
-    return make_item("sentinel-1-rtc", name, footprint, properties, assets, ("proj", "raster", "sar", "sat"))

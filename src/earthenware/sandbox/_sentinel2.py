@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earthenware.sandbox._clouds import Sky, make_sky
 from earthenware.sandbox._landcover import Ground
 from earthenware.sandbox._noise import Field, smooth
-from earthenware.sandbox._optical import lit_cover, reflect, through
+from earthenware.sandbox._optical import Sky, Sun, make_sky, reflect, sun_at, sunlight, through, with_noise
 from earthenware.sandbox._places import MARGIN, Place, Visit
-from earthenware.sandbox._spectra import BANDS, CLEAR, SILT, SNOW, colours
-from earthenware.sandbox._stac import Layer, Product, make_asset, make_item, ring, time_text
-from earthenware.sandbox._sun import Sun, sun_at
+from earthenware.sandbox._spectra import CLEAR, SILT, SNOW, colours, compose
+from earthenware.sandbox._stac import Layer, Product, band_facts, make_product, ring, time_text
 
-_OFFSET_FROM: Final = datetime(2022, 1, 25, tzinfo=UTC)
-"""From this day on, processing baseline 04.00 adds 1000 to every digital number (Sentinel-2 products specification)."""
-
-_GSD: Final = {band: 10 if band in ("B02", "B03", "B04", "B08") else 20 for band in BANDS}
-"""Native ground sampling distance of each band, in metres."""
-
-# Common name, centre and width in micrometres (Sentinel-2 user handbook, MSI of Sentinel-2A).
+# In the order of ``BANDS``: native GSD in metres, common name, centre and width in micrometres (Sentinel-2 user
+# handbook, MSI of Sentinel-2A).
 _BAND_FACTS: Final = {
-    "B02": ("blue", 0.49, 0.098),
-    "B03": ("green", 0.56, 0.045),
-    "B04": ("red", 0.665, 0.038),
-    "B05": ("rededge", 0.704, 0.019),
-    "B06": ("rededge", 0.74, 0.018),
-    "B07": ("rededge", 0.783, 0.028),
-    "B08": ("nir", 0.842, 0.145),
-    "B8A": ("rededge", 0.865, 0.033),
-    "B11": ("swir16", 1.61, 0.143),
-    "B12": ("swir22", 2.19, 0.242),
+    "B02": (10, "blue", 0.49, 0.098),
+    "B03": (10, "green", 0.56, 0.045),
+    "B04": (10, "red", 0.665, 0.038),
+    "B05": (20, "rededge", 0.704, 0.019),
+    "B06": (20, "rededge", 0.74, 0.018),
+    "B07": (20, "rededge", 0.783, 0.028),
+    "B08": (10, "nir", 0.842, 0.145),
+    "B8A": (20, "rededge", 0.865, 0.033),
+    "B11": (20, "swir16", 1.61, 0.143),
+    "B12": (20, "swir22", 2.19, 0.242),
 }
 _SCL_PROPERTIES: Final = {
     1: "s2:saturated_defective_pixel_percentage",
@@ -56,69 +48,45 @@ _MGRS_COLUMNS: Final = ("ABCDEFGH", "JKLMNPQR", "STUVWXYZ")
 _MGRS_ROWS: Final = "ABCDEFGHJKLMNPQRSTUV"
 
 
-@dataclass(frozen=True)
-class _Optical:
-    """One acquisition.
-
-    Attributes:
-        bands: Digital numbers per band [y, x], uint16, at the band's native resolution; 0 is no data.
-        scl: Scene classification [y, x], uint8, at 20 m.
-        sun: Direction of the sun.
-    """
-
-    bands: dict[str, NDArray[np.uint16]]
-    scl: NDArray[np.uint8]
-    sun: Sun
-
-
 def optical_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | None) -> Product:
-    """Return the Sentinel-2 acquisition of a visit.
+    """Return the Sentinel-2 acquisition of a visit over the scene, without margins.
 
-    Args:
-        ground: The place.
-        visit: When it is seen; on the day of the flood the sky is nearly free of clouds.
-        flooded: Pixels under flood water [y, x], margins included, or None.
-
-    Returns:
-        The item and its pixels over the scene (without margins).
+    On the day of the flood, when ``flooded`` [y, x] tells which pixels are under water, the sky is nearly clear.
     """
-    optical = _acquire(ground, visit.optical, clear=visit.flood, flooded=flooded)
-    layers = {band: Layer(pixels, nodata=0, overview="average") for band, pixels in optical.bands.items()}
-    return _item(ground.place, visit.optical, optical), {**layers, "SCL": Layer(optical.scl, nodata=0)}
-
-
-def _acquire(ground: Ground, moment: datetime, *, clear: bool, flooded: NDArray[np.bool_] | None) -> _Optical:
-    """Look at a place from above; ``clear`` leaves out all but a few clouds."""
-    place = ground.place
-    rng = np.random.default_rng([place.seed, place.number, 7, int(moment.timestamp())])
+    place, moment = ground.place, visit.optical
+    rng = place.rng(7, int(moment.timestamp()))
     sun = sun_at(place.lon, place.lat, moment)
-    sky = make_sky(rng, place.size, sun, clear=clear)
+    sky = make_sky(rng, place.size, sun, clear=visit.flood)
     window = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
     # Cover is mixed in the light it stands in; the sensor then averages over its pixel.
-    lit, light = lit_cover(ground, moment, sun, flooded)
-    lit, light = lit[:, *window], light[window]
+    light = sunlight(ground, sun)
+    lit, light = (compose(ground, moment, flooded) * light)[:, *window], light[window]
     spectra = colours(ground, moment)
     pooled = _pool(lit)
     sky20 = Sky(
         _pool(sky.cloud), _pool(sky.bright), _pool(sky.shadow), _pool(sky.cirrus), sky.seen[::2, ::2], sky.haze
     )  # fmt: skip
-    offset = 1000 if moment >= _OFFSET_FROM else 0
-    bands: dict[str, NDArray[np.uint16]] = {}
+    # Processing baseline 04.00 began to add 1000 to every digital number (Sentinel-2 products specification).
+    offset = 1000 if _baseline(moment) >= "04.00" else 0
     surface: dict[str, Field] = {}
-    for number, band in enumerate(BANDS):
-        fine = _GSD[band] == 10
+    layers: dict[str, Layer] = {}
+    for number, (band, (gsd, common, centre, width)) in enumerate(_BAND_FACTS.items()):
+        fine = gsd == 10
         source, above = (lit, sky) if fine else (pooled, sky20)
         reflectance = reflect(source, spectra[:, number])
         if fine:
             reflectance = smooth(reflectance, 0.45)
         surface[band] = reflectance
-        reflectance = through(reflectance, above, number)
-        noise = rng.standard_normal(reflectance.shape, dtype=np.float32)
-        reflectance = reflectance + noise * (np.float32(0.0012) + np.float32(0.008) * reflectance)
+        reflectance = with_noise(rng, through(reflectance, above, number), 0.0012, 0.008)
         numbers = np.clip(np.round(reflectance * np.float32(10000)) + offset, 1, 65535)
-        bands[band] = np.where(above.seen, numbers, 0).astype(np.uint16)
+        pixels = np.where(above.seen, numbers, 0).astype(np.uint16)
+        eo = [{"name": band, "common_name": common, "center_wavelength": centre, "full_width_half_max": width}]
+        facts = band_facts(f"{band} - {gsd}m", gsd, "uint16", 0, **{"eo:bands": eo})
+        layers[band] = Layer(pixels, facts, place.grid(gsd), nodata=0, overview="average")
     scl = _classify(pooled, _pool(np.broadcast_to(light, lit.shape[1:])), surface, sky20)
-    return _Optical(bands, scl, sun)
+    facts = band_facts("Scene classification map (SCL) - 20m", 20, "uint8", 0)
+    layers["SCL"] = Layer(scl, facts, place.grid(20.0), nodata=0)
+    return _product(place, moment, sun, layers)
 
 
 def _pool(field: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -147,8 +115,8 @@ def _classify(shares: NDArray[np.float32], light: Field, surface: dict[str, Fiel
     return result
 
 
-def _item(place: Place, moment: datetime, optical: _Optical) -> dict[str, Any]:
-    """Return the item of an acquisition; percentages come from its scene classification."""
+def _product(place: Place, moment: datetime, sun: Sun, layers: dict[str, Layer]) -> Product:
+    """Return the item of an acquisition and its layers; percentages come from the scene classification."""
     zone = place.epsg % 100
     half = place.size * 5.0
     square = _mgrs_square(zone, place.lat, place.west + half, place.north - half)
@@ -159,26 +127,6 @@ def _item(place: Place, moment: datetime, optical: _Optical) -> dict[str, Any]:
     stamp = f"{moment:%Y%m%dT%H%M%S}"
     # The tile's name is followed by the place's: two small places may share one 100 km square.
     name = f"S2{platform}_MSIL2A_{stamp}_R{orbit:03d}_T{square}_{place.name}"
-    folder = f"sentinel-2-l2a/{name}"
-    assets: dict[str, Any] = {}
-    for band in BANDS:
-        common, centre, width = _BAND_FACTS[band]
-        gsd = _GSD[band]
-        assets[band] = make_asset(
-            f"{folder}/{band}.tif", place.transform(gsd), (place.size * 10 // gsd,) * 2, place.epsg
-        ) | {
-            "title": f"{band} - {gsd}m",
-            "gsd": float(gsd),
-            "eo:bands": [
-                {"name": band, "common_name": common, "center_wavelength": centre, "full_width_half_max": width}
-            ],
-            "raster:bands": [{"data_type": "uint16", "nodata": 0, "spatial_resolution": gsd}],
-        }
-    assets["SCL"] = make_asset(f"{folder}/SCL.tif", place.transform(20.0), (place.size // 2,) * 2, place.epsg) | {
-        "title": "Scene classification map (SCL) - 20m",
-        "gsd": 20.0,
-        "raster:bands": [{"data_type": "uint8", "nodata": 0, "spatial_resolution": 20}],
-    }
     properties = {
         "datetime": time_text(moment),
         "platform": f"Sentinel-2{platform}",
@@ -195,13 +143,13 @@ def _item(place: Place, moment: datetime, optical: _Optical) -> dict[str, Any]:
         "s2:datatake_id": f"GS2{platform}_{stamp}_{100 * place.number:06d}_N{baseline}",
         "s2:datatake_type": "INS-NOBS",
         "s2:processing_baseline": baseline,
-        "s2:mean_solar_zenith": round(math.degrees(optical.sun.zenith), 4),
-        "s2:mean_solar_azimuth": round(math.degrees(optical.sun.azimuth), 4),
+        "s2:mean_solar_zenith": round(math.degrees(sun.zenith), 4),
+        "s2:mean_solar_azimuth": round(math.degrees(sun.azimuth), 4),
         "s2:degraded_msi_data_percentage": 0.0,
-        **_percentages(optical.scl),
+        **_percentages(layers["SCL"].pixels),
     }
-    footprint = ring(place.epsg, place.transform(), (place.size,) * 2)
-    return make_item("sentinel-2-l2a", name, footprint, properties, assets, ("eo", "grid", "proj", "raster", "sat"))
+    footprint = ring(place.grid())
+    return make_product("sentinel-2-l2a", name, footprint, properties, layers, ("eo", "grid", "proj", "raster", "sat"))
 
 
 def _percentages(scl: NDArray[np.uint8]) -> dict[str, float]:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.sandbox import _landcover as cover
-from earthenware.sandbox._landcover import Ground
+from earthenware.sandbox._landcover import Ground, greenness
+from earthenware.sandbox._landuse import GARDEN, ROOF_BRIGHT, ROOF_GREY, ROOF_RED, STREET
 from earthenware.sandbox._noise import Field
-from earthenware.sandbox._sun import day_of_year, greenness
-from earthenware.sandbox._towns import GARDEN, ROOF_BRIGHT, ROOF_GREY, ROOF_RED, STREET
+from earthenware.sandbox._places import day_of_year
 
 BANDS: Final = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 """Bands of Sentinel-2 that the sandbox makes, in order of wavelength."""
@@ -20,7 +20,7 @@ BANDS: Final = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "
 LEAF, NEEDLE, STRAW, SAND, EARTH, CLEAR, SILT, ASPHALT, PALE_ROOF, RED_ROOF, SNOW, ROCK = range(12)
 
 # Typical surface reflectance per band, after published library spectra (leaves, litter, soils, water, roofs, snow).
-MATERIALS: Final[NDArray[np.float32]] = np.array(
+_MATERIALS: Final[NDArray[np.float32]] = np.array(
     [
         [0.026, 0.060, 0.030, 0.100, 0.290, 0.370, 0.400, 0.425, 0.205, 0.092],  # green leaves
         [0.020, 0.036, 0.022, 0.052, 0.150, 0.185, 0.205, 0.220, 0.098, 0.046],  # needles
@@ -45,56 +45,31 @@ def colours(ground: Ground, moment: datetime) -> NDArray[np.float32]:
     Soils, plants and roofs differ from place to place, and a little from date to date, by more than the classes
     differ from each other: a mean colour does not name a class.
     """
-    place = np.random.default_rng([ground.place.seed, ground.place.number, 2])
-    date = np.random.default_rng([ground.place.seed, ground.place.number, 3, int(moment.timestamp())])
-    result = MATERIALS.copy()
+    result = _MATERIALS.copy()
     tilt = np.linspace(-1, 1, len(BANDS))
-    for rng, scale in ((place, 0.11), (date, 0.045)):
+    for rng, scale in ((ground.place.rng(2), 0.11), (ground.place.rng(3, int(moment.timestamp())), 0.045)):
         level = np.exp(rng.normal(0, scale, (len(result), 1)) + rng.normal(0, scale * 0.5, (len(result), 1)) * tilt)
         level[SNOW] = np.minimum(level[SNOW], 1.04)
         result *= level.astype(np.float32)
     return result
 
 
-def compose(ground: Ground, moment: datetime, flooded: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
-    """Return what each pixel holds on a date.
-
-    Args:
-        ground: The place.
-        moment: Time of the acquisition, in UTC.
-        flooded: Pixels under flood water [y, x], or None.
-
-    Returns:
-        Shares of the materials [material, y, x], summing to about 1.
-    """
+def compose(ground: Ground, moment: datetime, flooded: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Return what each pixel holds on a date: shares of the materials [material, y, x], summing to about 1."""
     place = ground.place
-    rng = np.random.default_rng([place.seed, place.number, 4, int(moment.timestamp())])
+    rng = place.rng(4, int(moment.timestamp()))
     day = day_of_year(moment)
-    shape = ground.classes.shape
-    shares = np.zeros((len(MATERIALS), *shape), np.float32)
-    flat = shares.reshape(len(MATERIALS), -1)
+    shares = np.zeros((len(_MATERIALS), *ground.classes.shape), np.float32)
+    flat = shares.reshape(len(_MATERIALS), -1)
     classes = ground.classes.ravel()
-    vigour = float(np.clip(greenness(place.lat, day) * np.exp(rng.normal(0, 0.12)), 0.08, 1.0))
+    vigour = float(np.clip(greenness(place, moment) * np.exp(rng.normal(0, 0.12)), 0.08, 1.0))
 
     def at(field: Field, index: NDArray[np.int64]) -> Field:
         return field.ravel()[index]
 
-    def soil(index: NDArray[np.int64], cover_share: NDArray[np.float32]) -> None:
-        pale = at(ground.sand, index)
-        flat[SAND, index] += cover_share * pale
-        flat[EARTH, index] += cover_share * (1 - pale)
-
-    def plants(index: NDArray[np.int64], amount: NDArray[np.float32], green: NDArray[np.float32]) -> None:
-        """Cover a share of the pixels by plants, green or dry, and the rest by soil."""
-        amount = np.clip(amount, 0, 1).astype(np.float32)
-        green = np.clip(green, 0, 1).astype(np.float32)
-        flat[LEAF, index] += amount * green
-        flat[STRAW, index] += amount * (1 - green)
-        soil(index, (1 - amount).astype(np.float32))
-
     index = np.flatnonzero(classes == cover.TREE)
     # Stands differ in closure: an open one is as bright as a meadow, yet shows crowns.
-    closure = np.random.default_rng([place.seed, place.number, 12]).uniform(0.7, 0.95)
+    closure = place.rng(12).uniform(0.7, 0.95)
     canopy = closure + 0.09 * at(ground.mottle, index) + (0.08 + 0.35 * (1 - closure)) * at(ground.crowns, index)
     canopy = np.clip(canopy, 0.12, 1).astype(np.float32)
     evergreen = 0.85 if abs(place.lat) < 8 else 0.45 if abs(place.lat) < 38 else 0.2
@@ -110,22 +85,23 @@ def compose(ground: Ground, moment: datetime, flooded: NDArray[np.bool_] | None 
 
     index = np.flatnonzero(classes == cover.SHRUB)
     dots = at(ground.dots, index)
-    plants(index, 0.22 + 0.75 * dots + 0.06 * at(ground.mottle, index), 0.25 + 0.6 * vigour * (0.4 + 0.6 * dots))
+    amount = 0.22 + 0.75 * dots + 0.06 * at(ground.mottle, index)
+    _plant(ground, flat, index, amount, 0.25 + 0.6 * vigour * (0.4 + 0.6 * dots))
     flat[NEEDLE, index] += flat[LEAF, index] * 0.4 * dots
     flat[LEAF, index] *= 1 - 0.4 * dots
 
     index = np.flatnonzero(classes == cover.GRASS)
     mottle = at(ground.mottle, index)
     lush = float(rng.uniform(0.7, 1.15))
-    plants(index, lush * (0.78 + 0.13 * mottle), vigour * rng.uniform(0.75, 1.15) + 0.1 * mottle)
+    _plant(ground, flat, index, lush * (0.78 + 0.13 * mottle), vigour * rng.uniform(0.75, 1.15) + 0.1 * mottle)
 
-    _fields(ground, rng, day, flat, plants)
+    _fields(ground, rng, day, flat)
     _towns(ground, flat, vigour)
 
     index = np.flatnonzero(np.isin(classes, (cover.BARE, cover.MOSS)))
-    stone = np.clip(ground.terrain.slope.ravel()[index] * 2.2, 0, 0.9) * (ground.theme.dunes == 0 or 0.5)
+    stone = np.clip(ground.terrain.slope.ravel()[index] * 2.2, 0, 0.9) * (place.theme.dunes == 0 or 0.5)
     tuft = 0.07 + 0.05 * at(ground.mottle, index) + 0.45 * (classes[index] == cover.MOSS)
-    plants(index, tuft, np.full(len(index), 0.2 + 0.5 * vigour, np.float32))
+    _plant(ground, flat, index, tuft, np.full(len(index), 0.2 + 0.5 * vigour, np.float32))
     for material in (SAND, EARTH):
         flat[material, index] *= 1 - stone
     flat[ROCK, index] += stone * 0.9
@@ -133,7 +109,7 @@ def compose(ground: Ground, moment: datetime, flooded: NDArray[np.bool_] | None 
     index = np.flatnonzero(classes == cover.WETLAND)
     wet = np.clip(at(ground.braid, index) * rng.uniform(0.75, 1.15), 0, 1)
     reed = np.clip(0.9 + 0.1 * at(ground.mottle, index), 0, 1)
-    plants(index, reed, vigour * 0.85 + 0.12 * at(ground.grain, index))
+    _plant(ground, flat, index, reed, vigour * 0.85 + 0.12 * at(ground.grain, index))
     flat[:, index] *= 1 - 0.92 * wet
     flat[CLEAR, index] += 0.6 * wet
     flat[SILT, index] += 0.32 * wet
@@ -163,14 +139,24 @@ def compose(ground: Ground, moment: datetime, flooded: NDArray[np.bool_] | None 
     return shares
 
 
-def _fields(ground: Ground, rng: np.random.Generator, day: float, flat: NDArray[np.float32], plants: object) -> None:
+def _plant(ground: Ground, flat: NDArray[np.float32], index: NDArray[np.int64], amount: Field, green: Field) -> None:
+    """Cover a share of the pixels of these flat indices by plants, green or dry, and the rest by soil."""
+    amount = np.clip(amount, 0, 1).astype(np.float32)
+    green = np.clip(green, 0, 1).astype(np.float32)
+    flat[LEAF, index] += amount * green
+    flat[STRAW, index] += amount * (1 - green)
+    pale = ground.sand.ravel()[index]
+    flat[SAND, index] += (1 - amount) * pale
+    flat[EARTH, index] += (1 - amount) * (1 - pale)
+
+
+def _fields(ground: Ground, rng: np.random.Generator, day: float, flat: NDArray[np.float32]) -> None:
     """Fill the fields: each parcel has a crop, a sowing date and rows of its own."""
     index = np.flatnonzero(ground.classes.ravel() == cover.CROP)
     if not len(index):
         return
     parcels = ground.parcels
-    fixed = np.random.default_rng([ground.place.seed, ground.place.number, 5])
-    year = np.random.default_rng([ground.place.seed, ground.place.number, 6, int(rng.integers(2**31))])
+    fixed, year = ground.place.rng(5), ground.place.rng(6, int(rng.integers(2**31)))
     count = parcels.count
     peak = fixed.choice([135.0, 205.0, 235.0], count, p=[0.42, 0.38, 0.2]) + fixed.normal(0, 16, count)
     peak += 182.6 * (ground.place.lat < 0) + year.normal(0, 8, count)
@@ -196,7 +182,7 @@ def _fields(ground: Ground, rng: np.random.Generator, day: float, flat: NDArray[
     # Orchards and vineyards: trees in rows, soil between them.
     amount = np.where(orchard[label], 0.5 + 0.45 * np.sin(2 * np.pi * rows / 3.1) + 0.1 * grain, amount)
     green = growth[label] / np.maximum(np.maximum(growth, stubble)[label], 1e-3)
-    plants(index, amount.astype(np.float32), green.astype(np.float32))  # type: ignore[operator]
+    _plant(ground, flat, index, amount.astype(np.float32), green.astype(np.float32))
     wet = np.exp(tone[label] + stripe).astype(np.float32)
     # Ploughed, rolled and wet soils differ in brightness from one parcel to the next.
     pale = flat[SAND, index]

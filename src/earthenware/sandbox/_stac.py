@@ -10,10 +10,8 @@ from typing import Any, Final
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-Transform = tuple[float, float, float, float, float, float]
-Item = dict[str, Any]
+from earthenware.sandbox._places import Grid
 
-COG: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
 _SCHEMAS: Final = {
     "classification": "https://stac-extensions.github.io/classification/v1.1.0/schema.json",
     "eo": "https://stac-extensions.github.io/eo/v1.1.0/schema.json",
@@ -28,38 +26,45 @@ _SCHEMAS: Final = {
 
 @dataclass(frozen=True)
 class Layer:
-    """The pixels of one asset and how their file is written.
-
-    Attributes:
-        pixels: Values [y, x].
-        nodata: Value that means no data, or None for no such tag.
-        overview: Resampling of the overviews.
-        pixel_is_point: Whether to tag pixels as points, as Copernicus DEM does.
-        control: Ground control points (row, column, longitude, latitude) in place of a grid, as Sentinel-1 GRD has.
-    """
+    """One asset: its pixels [y, x], how their file is written, and what the item says of it."""
 
     pixels: NDArray[Any]
+    facts: Mapping[str, Any]  # fields of the asset, beside its file and grid
+    grid: Grid | None = None
     nodata: float | None = None
-    overview: str = "nearest"
-    pixel_is_point: bool = False
-    control: Sequence[tuple[float, float, float, float]] = ()
+    overview: str = "nearest"  # resampling of the overviews
+    pixel_is_point: bool = False  # tagged so, as Copernicus DEM is
+    control: Sequence[tuple[float, float, float, float]] = ()  # (row, column, lon, lat) in place of a grid
 
 
-Product = tuple[Item, Mapping[str, Layer]]
+Product = tuple[dict[str, Any], Mapping[str, Layer]]
 """An item and the pixels of its assets."""
 
 
-def make_item(
+def make_product(
     collection: str,
     name: str,
     footprint: list[list[float]],
-    properties: dict[str, Any],
-    assets: dict[str, Any],
-    extensions: tuple[str, ...],
-) -> Item:
-    """Return a STAC item; ``footprint`` is a closed ring of longitudes and latitudes."""
-    lons, lats = [point[0] for point in footprint], [point[1] for point in footprint]
-    return {
+    properties: Mapping[str, Any],
+    layers: Mapping[str, Layer],
+    extensions: Sequence[str],
+    *,
+    file: str = "{name}/{asset}.tif",
+    assets_have_grids: bool = True,
+) -> Product:
+    """Return the STAC item of some layers; ``footprint`` is a closed ring of longitudes and latitudes."""
+    assets = {}
+    for asset, layer in layers.items():
+        assets[asset] = {
+            "href": f"./{collection}/{file.format(name=name, asset=asset)}",
+            "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+            "roles": ["data"],
+        }
+        if layer.grid and assets_have_grids:
+            assets[asset] |= {**grid_facts(layer.grid), "proj:bbox": list(layer.grid.bounds)}
+        assets[asset] |= layer.facts
+    lons, lats = zip(*footprint, strict=True)
+    item = {
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": [_SCHEMAS[extension] for extension in extensions],
@@ -74,27 +79,28 @@ def make_item(
         "links": [],
         "assets": assets,
     }
+    return item, layers
 
 
-def make_asset(path: str, transform: Transform, shape: tuple[int, ...], epsg: int) -> dict[str, Any]:
-    """Return a COG's asset with its grid (projection extension); ``path`` is relative to the catalog."""
-    a, _, c, _, e, f = transform
+def grid_facts(grid: Grid) -> dict[str, Any]:
+    """Return a grid in the fields of the projection extension."""
     return {
-        "href": f"./{path}",
-        "type": COG,
-        "roles": ["data"],
-        "proj:code": f"EPSG:{epsg}",
-        "proj:shape": list(shape),
-        "proj:transform": list(transform),
-        "proj:bbox": [c, f + e * shape[0], c + a * shape[1], f],
+        "proj:code": f"EPSG:{grid.epsg}",
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform),
     }
 
 
-def ring(epsg: int, transform: Transform, shape: tuple[int, ...]) -> list[list[float]]:
+def band_facts(title: str, gsd: int, data_type: str, nodata: float, **more: Any) -> dict[str, Any]:
+    """Return what the asset of one band says in the common metadata and the raster extension; GSD in metres."""
+    bands = [{"data_type": data_type, "nodata": nodata, "spatial_resolution": gsd}]
+    return {"title": title, "gsd": float(gsd), **more, "raster:bands": bands}
+
+
+def ring(grid: Grid) -> list[list[float]]:
     """Return the closed ring of a grid's corners in longitude and latitude, counter-clockwise."""
-    a, _, c, _, e, f = transform
-    east, south = c + a * shape[1], f + e * shape[0]
-    return lon_lat_ring(epsg, [(c, f), (c, south), (east, south), (east, f)])
+    west, south, east, north = grid.bounds
+    return lon_lat_ring(grid.epsg, [(west, north), (west, south), (east, south), (east, north)])
 
 
 def lon_lat_ring(epsg: int, corners: Sequence[tuple[float, float]]) -> list[list[float]]:

@@ -10,7 +10,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from earthenware.sandbox._noise import Field, fractal, ridged, smooth, unit
-from earthenware.sandbox._themes import Theme
+from earthenware.sandbox._places import Theme
 from earthenware.sandbox._waters import erode, flow, oxbows, river_line
 
 _CELL: Final = 4  # pixels per cell of the drainage grid
@@ -18,44 +18,23 @@ _CELL: Final = 4  # pixels per cell of the drainage grid
 
 @dataclass(frozen=True)
 class Terrain:
-    """Bare ground without what grows or stands on it; every field is [y, x] at 10 m.
+    """Bare ground without what grows or stands on it; every field is [y, x] at 10 m."""
 
-    Attributes:
-        elevation: Height of the ground, or of the water's surface, in metres.
-        water: Whether a pixel lies under permanent water.
-        depth: Depth of the water in arbitrary units, 0 on land.
-        channel: Whether a stream too narrow to be seen as water runs through the pixel.
-        moisture: Share of the ground that drains through here, 0 on ridges to 1 in valleys.
-        above_water: Height above the nearest water, in metres.
-        water_distance: Distance to the nearest water, in pixels.
-        slope: Steepness, in metres per metre.
-    """
-
-    elevation: Field
-    water: NDArray[np.bool_]
-    depth: Field
-    channel: NDArray[np.bool_]
-    moisture: Field
-    above_water: Field
-    water_distance: Field
-    slope: Field
+    elevation: Field  # height of the ground, or of the water's surface, in metres
+    water: NDArray[np.bool_]  # permanent water
+    depth: Field  # of the water, in arbitrary units, 0 on land
+    channel: NDArray[np.bool_]  # where a stream runs that is too narrow to be seen as water
+    moisture: Field  # share of the ground that drains through here, 0 on ridges to 1 in valleys
+    above_water: Field  # height above the nearest water, in metres
+    water_distance: Field  # in pixels
+    slope: Field  # in metres per metre
 
 
 def make_terrain(rng: np.random.Generator, size: int, theme: Theme) -> Terrain:
-    """Shape the ground of one place.
-
-    Args:
-        rng: Source of randomness.
-        size: Edge length, in pixels of 10 m, a multiple of 4.
-        theme: Kind of landscape.
-
-    Returns:
-        The terrain.
-    """
+    """Shape the ground of one place; ``size`` in pixels of 10 m is a multiple of 4."""
     shape = (size, size)
     hills = fractal(rng, shape, beta=4.4, longest=280)
-    if theme.ridges > 0:
-        hills = unit((1 - theme.ridges) * hills + theme.ridges * ridged(rng, shape, longest=260))
+    hills = unit((1 - theme.ridges) * hills + theme.ridges * ridged(rng, shape, longest=260))
     relief = (hills - np.float32(np.quantile(hills, 0.01))) * np.float32(theme.relief)
     heading = float(rng.uniform(0, 2 * np.pi))
     y, x = np.indices(shape, dtype=np.float32)
@@ -71,21 +50,20 @@ def make_terrain(rng: np.random.Generator, size: int, theme: Theme) -> Terrain:
         relief = np.where(sea, 0, relief)
     else:
         relief = relief - downstream * np.float32(0.015)
-    if theme.river > 0:
-        line = river_line(rng, size, heading, theme.meander)
-        distance = _distance(~line)
-        width = theme.river / 2 * np.clip(1 + 0.25 * fractal(rng, shape, beta=4.0, longest=80), 0.55, 1.7)
-        # The river lies in a valley that it cut itself, wider where it swings more.
-        valley = 16 + 7 * theme.river * max(theme.meander, 0.4)
-        cut = 1 - np.exp(-((distance / valley) ** 1.7))
-        base = np.float32(0) if theme.sea else -downstream * np.float32(0.015)
-        relief = np.where(water, relief, (relief - base) * cut + base + np.minimum(distance * 0.03, 3))
-        river = (distance < width) & ~water
-        depth = np.where(river, 0.25 + 0.6 * (1 - distance / np.maximum(width, 0.1)), depth)
-        water = water | river
-        if theme.meander > 1.2:
-            ox = oxbows(rng, distance, valley) & ~water
-            depth, water = np.where(ox, 0.3, depth), water | ox
+    line = river_line(rng, size, heading, theme.meander)
+    distance = scipy.ndimage.distance_transform_edt(~line).astype(np.float32)
+    width = theme.river / 2 * np.clip(1 + 0.25 * fractal(rng, shape, beta=4.0, longest=80), 0.55, 1.7)
+    # The river lies in a valley that it cut itself, wider where it swings more.
+    valley = 16 + 7 * theme.river * max(theme.meander, 0.4)
+    cut = 1 - np.exp(-((distance / valley) ** 1.7))
+    base = np.float32(0) if theme.sea else -downstream * np.float32(0.015)
+    relief = np.where(water, relief, (relief - base) * cut + base + np.minimum(distance * 0.03, 3))
+    river = (distance < width) & ~water
+    depth = np.where(river, 0.25 + 0.6 * (1 - distance / np.maximum(width, 0.1)), depth)
+    water = water | river
+    if theme.meander > 1.2:
+        ox = oxbows(rng, distance, valley) & ~water
+        depth, water = np.where(ox, 0.3, depth), water | ox
     elevation = (np.float32(theme.base) + relief).astype(np.float32)
     elevation, share, receiver = _carve(rng, elevation, water, theme)
     channel, stream = _streams(rng, share, receiver, size, theme)
@@ -108,11 +86,6 @@ def make_terrain(rng: np.random.Generator, size: int, theme: Theme) -> Terrain:
     return Terrain(
         elevation, water, depth.astype(np.float32), channel & ~water, moisture, above, water_distance, np.hypot(gx, gy)
     )
-
-
-def _distance(mask: NDArray[np.bool_]) -> Field:
-    """Distance [y, x] in pixels from every true pixel to the nearest false one."""
-    return np.asarray(scipy.ndimage.distance_transform_edt(mask), dtype=np.float32)
 
 
 def _enlarge(cells: NDArray[np.float64], size: int, order: int) -> Field:

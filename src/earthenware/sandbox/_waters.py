@@ -20,15 +20,7 @@ def erode(
 
     A cell sinks towards the one it drains into at a rate that grows with the square root of its drained area, as
     bedrock rivers do (Braun and Willett 2013 describe the scheme); slopes creep a little between the valleys.
-
-    Args:
-        elevation: Height of each cell [y, x].
-        outlet: Whether a cell is open water [y, x]; outlets and the border keep their height.
-        strength: Rate per step at a drained area of one cell.
-        steps: Number of steps.
-
-    Returns:
-        The eroded heights [y, x].
+    Outlets [y, x] and the border keep their height. ``strength`` is the rate per step where one cell is drained.
     """
     height = elevation
     for _ in range(steps):
@@ -51,10 +43,6 @@ def flow(
     """Find the way of the water from every cell to an outlet or to the edge.
 
     Cells are reached from the outlets upwards, lowest first, so a hollow drains over its lowest rim.
-
-    Args:
-        elevation: Height of each cell [y, x].
-        outlet: Whether a cell is open water [y, x], where streams end. The border of the grid drains too.
 
     Returns:
         The flat index of the cell that each cell [y * x] drains into (-1 at outlets), the number of cells [y, x]
@@ -103,16 +91,10 @@ def flow(
 
 
 def river_line(rng: np.random.Generator, size: int, heading: float, swing: float) -> NDArray[np.bool_]:
-    """Draw the centre line of a river that crosses the ground: a sine-generated curve with a wandering wavelength.
+    """Draw the centre line [y, x] of a river across the ground: a sine-generated curve with a wandering wavelength.
 
-    Args:
-        rng: Source of randomness.
-        size: Edge length of the ground, in pixels.
-        heading: Direction downstream, in radians from the x axis towards growing rows.
-        swing: Largest angle between the river and its heading, in radians.
-
-    Returns:
-        Pixels on the line [y, x].
+    ``heading`` is its direction downstream, in radians from the x axis towards growing rows; ``swing`` is the largest
+    angle between the two.
     """
     length = int(size * 7 / _STEP)
     step = np.arange(length, dtype=np.float64)
@@ -135,15 +117,9 @@ def river_line(rng: np.random.Generator, size: int, heading: float, swing: float
 
 
 def oxbows(rng: np.random.Generator, distance: Field, valley: float) -> NDArray[np.bool_]:
-    """Leave a few crescents of old river bed in the floodplain.
+    """Return where crescents of old river bed hold water [y, x].
 
-    Args:
-        rng: Source of randomness.
-        distance: Distance from the river's line [y, x], in pixels.
-        valley: Half width of the valley, in pixels.
-
-    Returns:
-        Pixels of standing water [y, x].
+    Given are the distance from the river's line [y, x] and half the width of its valley, in pixels.
     """
     result = np.zeros(distance.shape, bool)
     y, x = np.indices(distance.shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Towns and the roads between them: street grids, blocks, roofs, parks."""
+"""What people made of the land: towns with streets, roofs and parks, the roads between them, and fields."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware.sandbox._noise import Field, fractal
+from earthenware.sandbox._places import Theme
 from earthenware.sandbox._terrain import Terrain
-from earthenware.sandbox._themes import Theme
 
 GARDEN, STREET, ROOF_GREY, ROOF_RED, ROOF_BRIGHT = range(5)
 """What a built-up pixel shows."""
@@ -17,34 +17,28 @@ GARDEN, STREET, ROOF_GREY, ROOF_RED, ROOF_BRIGHT = range(5)
 
 @dataclass(frozen=True)
 class Towns:
-    """Built-up ground; every field is [y, x] at 10 m.
-
-    Attributes:
-        built: Whether a pixel is built-up.
-        park: Whether a pixel is a park inside a town.
-        surface: What the pixel shows: GARDEN, STREET or one of the roofs.
-        height: Height of the building, in metres.
-        road: Whether a road outside towns runs through the pixel.
-    """
+    """Built-up ground; every field is [y, x] at 10 m."""
 
     built: NDArray[np.bool_]
-    park: NDArray[np.bool_]
-    surface: NDArray[np.uint8]
-    height: Field
-    road: NDArray[np.bool_]
+    park: NDArray[np.bool_]  # inside a town
+    surface: NDArray[np.uint8]  # GARDEN, STREET or one of the roofs
+    height: Field  # of the building, in metres
+    road: NDArray[np.bool_]  # outside towns
+
+
+@dataclass(frozen=True)
+class Parcels:
+    """A division of the whole ground into parcels; every field is [y, x] at 10 m."""
+
+    label: NDArray[np.int32]  # number of the parcel, from 0
+    count: int
+    edge: NDArray[np.bool_]  # upper and left edges of parcels, where tracks and hedges run
+    rows: Field  # position across the direction of work, in pixels: a function of it makes stripes
+    pivot: NDArray[np.bool_]  # circles under irrigation arms
 
 
 def make_towns(rng: np.random.Generator, terrain: Terrain, theme: Theme) -> Towns:
-    """Build towns on flat, dry ground and join them by roads.
-
-    Args:
-        rng: Source of randomness.
-        terrain: The ground.
-        theme: Kind of landscape.
-
-    Returns:
-        The towns.
-    """
+    """Build towns on flat, dry ground and join them by roads."""
     shape = terrain.elevation.shape
     size = shape[0]
     built = np.zeros(shape, bool)
@@ -68,10 +62,11 @@ def make_towns(rng: np.random.Generator, terrain: Terrain, theme: Theme) -> Town
         away = np.asarray(np.hypot(dy, dx), dtype=np.float32)
         inside = (away + radius * 0.28 * rough + 2 * fine < radius) & (terrain.slope < 0.35) & ~terrain.water
         near = np.nonzero(away < radius * 2.2)
-        if not len(near[0]):
-            continue
         window = (slice(near[0].min(), near[0].max() + 1), slice(near[1].min(), near[1].max() + 1))
-        _build(rng, window, inside, away / np.float32(radius), dy, dx, red_share, surface, height, park)
+        _build(
+            rng, inside[window], away[window] / np.float32(radius), dy[window], dx[window], red_share,
+            surface[window], height[window], park[window],
+        )  # fmt: skip
         built |= inside
     park &= built
     road = _roads(rng, centres, size) & ~terrain.water
@@ -96,21 +91,13 @@ def _site(
 
 
 def _build(
-    rng: np.random.Generator,
-    window: tuple[slice, slice],
-    inside: NDArray[np.bool_],
-    reach: Field,
-    dy: Field,
-    dx: Field,
-    red_share: float,
-    surface: NDArray[np.uint8],
-    height: Field,
-    park: NDArray[np.bool_],
-) -> None:
-    """Lay out one town in place: quarters with a street grid of their own, blocks in them, roofs in those."""
-    town = inside[window]
-    py, px = dy[window], dx[window]
-    far = reach[window]
+    rng: np.random.Generator, town: NDArray[np.bool_], far: Field, py: Field, px: Field, red_share: float,
+    surface: NDArray[np.uint8], height: Field, park: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Lay out one town: quarters with a street grid of their own, blocks in them, roofs in those.
+
+    ``far`` is the distance from its centre in radii, ``py`` and ``px`` are in pixels; the last three are written to.
+    """
     shape = town.shape
     quarters = 1 if max(shape) < 40 else int(min(9, 2 + max(shape) // 45))
     seeds = rng.normal(0, max(shape) * 0.25, (quarters, 2))
@@ -144,9 +131,9 @@ def _build(
         local = np.where(street, STREET, np.where(roof, kind, GARDEN)).astype(np.uint8)
         tall = np.where(local >= ROOF_GREY, (5 + 22 * (block_noise > 0.82) * (far[here] < 0.6)) * (0.7 + 0.6 * lot), 0)
         green = (block_noise * 13.7 % 1) < (0.02 if works else 0.07)
-        surface[window][here] = local
-        height[window][here] = tall
-        park[window][here] |= green & ~street
+        surface[here] = local
+        height[here] = tall
+        park[here] |= green & ~street
 
 
 def _hash(a: NDArray[np.int64], b: NDArray[np.int64], salt: int) -> NDArray[np.float64]:
@@ -186,3 +173,72 @@ def _roads(rng: np.random.Generator, centres: list[tuple[float, float]], size: i
         keep = (rows >= 0) & (rows < size) & (columns >= 0) & (columns < size)
         road[rows[keep], columns[keep]] = True
     return road
+
+
+def make_parcels(
+    rng: np.random.Generator, shape: tuple[int, int], *, width: float, pivots: int, blocked: NDArray[np.bool_]
+) -> Parcels:
+    """Divide the ground into rectangles, in blocks of one direction each, and circles outside of what is blocked.
+
+    ``width`` is that of a typical parcel, in pixels; ``pivots`` is the number of circles to try.
+    """
+    y, x = np.indices(shape, dtype=np.float32)
+    blocks = max(4, round(shape[0] * shape[1] / 130**2))
+    centres = rng.uniform(0, max(shape), (blocks, 2)).astype(np.float32)
+    # Blocks of one land reform or village share a direction; their borders wind a little.
+    bend_y, bend_x = (9 * fractal(rng, shape, beta=3.0, longest=60) for _ in range(2))
+    best = np.full(shape, np.inf, np.float32)
+    block = np.zeros(shape, np.int32)
+    for index, (cy, cx) in enumerate(centres):
+        distance = (y + bend_y - cy) ** 2 + (x + bend_x - cx) ** 2
+        closer = distance < best
+        best[closer], block[closer] = distance[closer], index
+    general = rng.uniform(0, np.pi)
+    angle = (general + rng.normal(0, 0.35, blocks) + rng.choice([0, np.pi / 2], blocks)).astype(np.float32)
+    wide = (width * np.exp(rng.normal(0, 0.38, blocks))).clip(3.2)
+    long = wide * rng.uniform(1.4, 5.0, blocks)
+    u, v, row, column = (np.empty(shape, np.float32) for _ in range(4))
+    sway = 1.3 * fractal(rng, shape, beta=3.5, longest=90)
+    for index in range(blocks):
+        inside = block == index
+        if not inside.any():
+            continue
+        cosine, sine = np.cos(angle[index]), np.sin(angle[index])
+        du = x[inside] * cosine + y[inside] * sine + sway[inside]
+        dv = y[inside] * cosine - x[inside] * sine
+        u[inside], v[inside] = du, dv
+        breaks = _breaks(rng, float(du.min()), float(du.max()), wide[index])
+        strip = np.searchsorted(breaks, du)
+        row[inside] = strip
+        # Each strip is cut across at its own places.
+        shift = rng.uniform(0, long[index], len(breaks) + 1)[strip]
+        cuts = _breaks(rng, float(dv.min()) - long[index], float(dv.max()) + 2 * long[index], long[index])
+        column[inside] = np.searchsorted(cuts, dv + shift)
+    key = (block.astype(np.int64) * 4096 + row.astype(np.int64)) * 4096 + column.astype(np.int64)
+    rows = u
+    pivot = np.zeros(shape, bool)
+    for index in range(pivots):
+        cy, cx = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
+        radius = rng.uniform(11, 27)
+        away = np.hypot(y - cy, x - cx)
+        circle = away < radius
+        if blocked[circle].mean() > 0.05 or pivot[circle].any():
+            continue
+        pivot |= circle
+        turn = np.arctan2(y - cy, x - cx)
+        sectors = int(rng.choice([1, 1, 2, 3]))
+        sector = ((turn + rng.uniform(0, 6)) % (2 * np.pi) / (2 * np.pi) * sectors).astype(np.int64)
+        key = np.where(circle, -1 - index * 8 - sector, key)
+        rows = np.where(circle, away, rows).astype(np.float32)
+    _, inverse = np.unique(key, return_inverse=True)
+    label: NDArray[np.int32] = inverse.reshape(shape).astype(np.int32)
+    edge = np.zeros(shape, bool)
+    edge[1:, :] |= label[1:, :] != label[:-1, :]
+    edge[:, 1:] |= label[:, 1:] != label[:, :-1]
+    return Parcels(label, int(label.max()) + 1, edge, rows, pivot)
+
+
+def _breaks(rng: np.random.Generator, low: float, high: float, step: float) -> NDArray[np.float64]:
+    """Cut a line from ``low`` to ``high`` into pieces of about ``step``."""
+    count = max(2, int((high - low) / step) + 2)
+    return low + np.cumsum(step * rng.uniform(0.55, 1.5, count))
