@@ -58,8 +58,8 @@ def test_power_without_measurement_has_no_decibels():
 def test_sentinel_2_has_ten_bands_in_order_of_wavelength():
     s2 = sensors.sensor("sentinel-2-l2a")
     assert s2.band_names == ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-    wavelengths = s2.wavelengths_nm
-    assert list(wavelengths) == sorted(wavelengths)
+    wavelengths = [band.wavelength_nm for band in s2.bands]
+    assert wavelengths == sorted(wavelengths)
     assert wavelengths[0] == 492.3
     assert wavelengths[-1] == 2194.1
     assert {band.gsd_m for band in s2.bands} == {10, 20}
@@ -68,7 +68,7 @@ def test_sentinel_2_has_ten_bands_in_order_of_wavelength():
 def test_radar_is_c_band_and_vv_comes_first():
     s1 = sensors.sensor("sentinel-1-rtc")
     assert s1.band_names == ("vv", "vh")
-    assert s1.wavelengths_nm[0] == pytest.approx(55.47e6, rel=1e-3)
+    assert s1.bands[0].wavelength_nm == pytest.approx(55.47e6, rel=1e-3)
 
 
 def test_unknown_names_are_errors_that_list_the_known_ones():

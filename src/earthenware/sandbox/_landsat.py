@@ -15,7 +15,7 @@ from earthenware.sandbox._noise import Field
 from earthenware.sandbox._optical import Sky, Sun, make_sky, reflect, sun_at, sunlight, through, with_noise
 from earthenware.sandbox._places import MARGIN, Grid, Place, Visit
 from earthenware.sandbox._spectra import BANDS, CLEAR, SILT, SNOW, colours, compose
-from earthenware.sandbox._stac import Layer, Product, grid_facts, make_product, ring, time_text
+from earthenware.sandbox._stac import Layer, Product, grid_facts, make_product, time_text
 
 _SCALE: Final = 0.0000275
 _OFFSET: Final = -0.2  # reflectance = number * scale + offset (Landsat Collection 2 surface reflectance)
@@ -151,4 +151,4 @@ def _product(place: Place, moment: datetime, sun: Sun, layers: dict[str, Layer])
     }
     extensions = ("classification", "eo", "proj", "raster", "view")
     # As in Planetary Computer, the grid stands in the item's properties alone.
-    return make_product("landsat-c2-l2", name, ring(grid), properties, layers, extensions, assets_have_grids=False)
+    return make_product("landsat-c2-l2", name, properties, layers, extensions, assets_have_grids=False)

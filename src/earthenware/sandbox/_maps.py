@@ -16,7 +16,7 @@ from rasterio.warp import Resampling, reproject
 from earthenware.sandbox._landcover import Ground
 from earthenware.sandbox._noise import smooth
 from earthenware.sandbox._places import MARGIN, Grid, Place, Visit
-from earthenware.sandbox._stac import Layer, Product, band_facts, grid_facts, make_product, ring, time_text
+from earthenware.sandbox._stac import Layer, Product, band_facts, grid_facts, make_product, time_text
 
 _PAD: Final = 14  # pixels of ground kept around a scene in maps, so that warping finds its neighbours
 
@@ -35,9 +35,7 @@ def flood_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_]) -> P
     layer = Layer(water, facts, place.grid(), nodata=255)
     properties = {"datetime": time_text(visit.optical), "gsd": 10, **grid_facts(place.grid())}
     name = f"flood_{place.name}_{visit.optical:%Y%m%d}"
-    return make_product(
-        "flood-water", name, ring(place.grid()), properties, {"water": layer}, ("proj", "raster"), file="{name}.tif"
-    )
+    return make_product("flood-water", name, properties, {"water": layer}, ("proj", "raster"), file="{name}.tif")
 
 
 def _elevation(ground: Ground) -> Iterator[Product]:
@@ -68,9 +66,7 @@ def _elevation(ground: Ground) -> Iterator[Product]:
         name = f"Copernicus_DSM_COG_10_{tile[:3]}_00_{tile[3:]}_00_DEM_{place.name}"
         layer = Layer(values, {"title": tile, "gsd": 30.0}, grid, overview="average", pixel_is_point=True)
         properties = {"datetime": "2021-04-22T00:00:00Z", "platform": "TanDEM-X", "gsd": 30, **grid_facts(grid)}
-        yield make_product(
-            "cop-dem-glo-30", name, ring(grid), properties, {"data": layer}, ("proj",), file="{name}.tif"
-        )
+        yield make_product("cop-dem-glo-30", name, properties, {"data": layer}, ("proj",), file="{name}.tif")
 
 
 def _land_cover(ground: Ground) -> Iterator[Product]:
@@ -105,7 +101,7 @@ def _land_cover(ground: Ground) -> Iterator[Product]:
             **grid_facts(grid),
         }
         yield make_product(
-            "esa-worldcover", f"ESA_WorldCover_10m_2021_v200_{tile}_{place.name}", ring(grid), properties,
+            "esa-worldcover", f"ESA_WorldCover_10m_2021_v200_{tile}_{place.name}", properties,
             {"map": layer}, ("grid", "proj", "raster"), file="{name}.tif",
         )  # fmt: skip
 

@@ -138,11 +138,6 @@ class Place:
         return abs(self.lon - BORDER_LONGITUDE) < 0.02
 
     @property
-    def other_epsg(self) -> int:
-        """EPSG code of the neighbouring zone across the border."""
-        return self.epsg + 1 if self.epsg % 100 == 33 else self.epsg - 1
-
-    @property
     def ground_size(self) -> int:
         """Edge length of the ground made for this place, scene and margins, in pixels."""
         return self.size + 2 * MARGIN

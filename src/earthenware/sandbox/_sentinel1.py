@@ -26,7 +26,6 @@ from earthenware.sandbox._stac import (
     grid_facts,
     lon_lat_ring,
     make_product,
-    ring,
     time_text,
 )
 
@@ -88,7 +87,7 @@ def radar_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | Non
         layers[channel] = Layer(band, facts, grid, nodata=_NODATA, overview="average")
     properties, stem = _facts(place, visit, "RTC", {"gsd": 10, **grid_facts(grid)})
     extensions = ("proj", "raster", "sar", "sat")
-    return make_product("sentinel-1-rtc", f"{stem}_{place.name}_rtc", ring(grid), properties, layers, extensions)
+    return make_product("sentinel-1-rtc", f"{stem}_{place.name}_rtc", properties, layers, extensions)
 
 
 def amplitude_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] | None) -> Product:
@@ -127,8 +126,8 @@ def amplitude_product(ground: Ground, visit: Visit, flooded: NDArray[np.bool_] |
     if visit.ascending:
         corners.reverse()
     return make_product(
-        "sentinel-1-grd", f"{stem}_{place.name}", lon_lat_ring(place.epsg, corners), properties | more, layers,
-        ("sar", "sat"), file="{name}/iw-{asset}.tiff",
+        "sentinel-1-grd", f"{stem}_{place.name}", properties | more, layers,
+        ("sar", "sat"), file="{name}/iw-{asset}.tiff", footprint=lon_lat_ring(place.epsg, corners),
     )  # fmt: skip
 
 
@@ -205,7 +204,8 @@ def _slopes(ground: Ground, ascending: bool) -> Field:
 
 def _to_other_zone(place: Place, mean: NDArray[np.float32]) -> tuple[NDArray[np.float32], Grid]:
     """Warp the ground's image onto a 10 m grid of the neighbouring zone; NaN in corners without ground."""
-    source, target = CRS.from_epsg(place.epsg), CRS.from_epsg(place.other_epsg)
+    epsg = place.epsg + (1 if place.epsg % 100 == 33 else -1)
+    source, target = CRS.from_epsg(place.epsg), CRS.from_epsg(epsg)
     west, south, east, north = transform_bounds(source, target, *place.grid().bounds)
     left, top = np.floor(west / 10) * 10 - 40, np.ceil(north / 10) * 10 + 40
     width, height = int((east - left) / 10) + 5, int((top - south) / 10) + 5
@@ -216,7 +216,7 @@ def _to_other_zone(place: Place, mean: NDArray[np.float32]) -> tuple[NDArray[np.
         dst_crs=target, dst_transform=Affine(*transform), dst_nodata=np.nan, resampling=Resampling.bilinear,
         num_threads=1,
     )  # fmt: skip
-    return result, Grid(place.other_epsg, transform, (height, width))
+    return result, Grid(epsg, transform, (height, width))
 
 
 def _on_ground(place: Place, visit: Visit, edge: int, line: Any, sample: Any) -> tuple[Any, Any]:

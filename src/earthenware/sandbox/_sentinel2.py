@@ -14,7 +14,7 @@ from earthenware.sandbox._noise import Field, smooth
 from earthenware.sandbox._optical import Sky, Sun, make_sky, reflect, sun_at, sunlight, through, with_noise
 from earthenware.sandbox._places import MARGIN, Place, Visit
 from earthenware.sandbox._spectra import CLEAR, SILT, SNOW, colours, compose
-from earthenware.sandbox._stac import Layer, Product, band_facts, make_product, ring, time_text
+from earthenware.sandbox._stac import Layer, Product, band_facts, make_product, time_text
 
 # In the order of ``BANDS``: native GSD in metres, common name, centre and width in micrometres (Sentinel-2 user
 # handbook, MSI of Sentinel-2A).
@@ -148,8 +148,7 @@ def _product(place: Place, moment: datetime, sun: Sun, layers: dict[str, Layer])
         "s2:degraded_msi_data_percentage": 0.0,
         **_percentages(layers["SCL"].pixels),
     }
-    footprint = ring(place.grid())
-    return make_product("sentinel-2-l2a", name, footprint, properties, layers, ("eo", "grid", "proj", "raster", "sat"))
+    return make_product("sentinel-2-l2a", name, properties, layers, ("eo", "grid", "proj", "raster", "sat"))
 
 
 def _percentages(scl: NDArray[np.uint8]) -> dict[str, float]:

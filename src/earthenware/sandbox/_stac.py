@@ -44,16 +44,19 @@ Product = tuple[dict[str, Any], Mapping[str, Layer]]
 def make_product(
     collection: str,
     name: str,
-    footprint: list[list[float]],
     properties: Mapping[str, Any],
     layers: Mapping[str, Layer],
     extensions: Sequence[str],
     *,
     file: str = "{name}/{asset}.tif",
     assets_have_grids: bool = True,
+    footprint: list[list[float]] | None = None,
 ) -> Product:
-    """Return the STAC item of some layers; ``footprint`` is a closed ring of longitudes and latitudes."""
-    assets = {}
+    """Return the STAC item of some layers.
+
+    ``footprint`` is a closed ring of longitudes and latitudes; None for the outline of the first layer's grid.
+    """
+    assets: dict[str, dict[str, Any]] = {}
     for asset, layer in layers.items():
         assets[asset] = {
             "href": f"./{collection}/{file.format(name=name, asset=asset)}",
@@ -63,6 +66,7 @@ def make_product(
         if layer.grid and assets_have_grids:
             assets[asset] |= {**grid_facts(layer.grid), "proj:bbox": list(layer.grid.bounds)}
         assets[asset] |= layer.facts
+    footprint = footprint or _outline(next(layer.grid for layer in layers.values() if layer.grid))
     lons, lats = zip(*footprint, strict=True)
     item = {
         "type": "Feature",
@@ -97,8 +101,8 @@ def band_facts(title: str, gsd: int, data_type: str, nodata: float, **more: Any)
     return {"title": title, "gsd": float(gsd), **more, "raster:bands": bands}
 
 
-def ring(grid: Grid) -> list[list[float]]:
-    """Return the closed ring of a grid's corners in longitude and latitude, counter-clockwise."""
+def _outline(grid: Grid) -> list[list[float]]:
+    """Return the ring of a grid's corners, counter-clockwise."""
     west, south, east, north = grid.bounds
     return lon_lat_ring(grid.epsg, [(west, north), (west, south), (east, south), (east, north)])
 

@@ -16,8 +16,15 @@ from earthenware.sensors._assets import (
 )
 from earthenware.sensors._catalogs import PROFILES, CatalogProfile
 from earthenware.sensors._encoding import NODATA, decode
-from earthenware.sensors._mask import UNUSABLE, Mask
-from earthenware.sensors._sensor import Band, Collection, OffsetCheck, OffsetDecision, OffsetRule, Quality, Sensor
+from earthenware.sensors._sensor import (
+    UNUSABLE,
+    Band,
+    Collection,
+    Mask,
+    OffsetDecision,
+    Quality,
+    Sensor,
+)
 from earthenware.sensors._table import SENSORS, collection_in, sensor
 
 __all__ = [
@@ -29,9 +36,7 @@ __all__ = [
     "CatalogProfile",
     "Collection",
     "Mask",
-    "OffsetCheck",
     "OffsetDecision",
-    "OffsetRule",
     "Quality",
     "Sensor",
     "asset_for",

@@ -25,19 +25,13 @@ def profile_for(source: str | Item, landing_id: str = "") -> CatalogProfile:
         landing_id: What the catalog's landing page calls itself, which counts more than its URL.
     """
     if isinstance(source, str):
-        named = [one for one in PROFILES.values() if landing_id and one.landing_id == landing_id]
-        if named:
-            return named[0]
-        return _profile_of_url(source) or PROFILES["generic"]
+        named = (one for one in PROFILES.values() if landing_id and one.landing_id == landing_id)
+        return next(named, None) or _profile_of_url(source) or PROFILES["generic"]
     if source.get("collection") == "sentinel-s2-l2a-cogs":
         return PROFILES["earth-search-v0"]
     if any(key.startswith("earthsearch:") for key in source.get("properties") or {}):
         return PROFILES["earth-search-v1"]
-    for href in _hrefs(source):
-        profile = _profile_of_url(href)
-        if profile is not None:
-            return profile
-    return PROFILES["generic"]
+    return next(filter(None, map(_profile_of_url, _hrefs(source))), PROFILES["generic"])
 
 
 def _profile_of_url(url: str) -> CatalogProfile | None:
@@ -66,12 +60,6 @@ def sensor_of(item: Item) -> str | None:
     return found[0].id if found else None
 
 
-def collection_of(item: Item) -> Collection | None:
-    """Return what is known about an item's collection; None where it is unknown."""
-    found = _filled_by(item)
-    return found[1] if found else None
-
-
 def is_of_mode(item: Item, sensor_id: str) -> bool:
     """Return whether an item is of the instrument and mode that a sensor stands for, as far as it says."""
     properties: Mapping[str, Any] = item.get("properties") or {}
@@ -84,8 +72,8 @@ def declared_offset(item: Item, sensor_id: str) -> int:
     check = sensor(sensor_id).offsets
     if check is None:
         return 0
-    collection = collection_of(item)
-    return check.declared(item, collection.offset_rule if collection else "flag")
+    found = _filled_by(item)
+    return check.declared(item, found[1].offset_rule if found else "flag")
 
 
 def _filled_by(item: Item) -> tuple[Sensor, Collection] | None:
@@ -118,12 +106,10 @@ def asset_for(item: Item, sensor_id: str, band: str) -> Mapping[str, Any]:
         asset = assets.get(name)
         if isinstance(asset, Mapping) and asset.get("href"):
             return asset
-    matches = [asset for asset in assets.values() if _holds_only(asset, band)]
-    matches = matches or (
-        [asset for asset in assets.values() if _holds_only(asset, common_name)] if common_name else []
-    )
-    if matches:
-        return min(matches, key=lambda asset: float(asset.get("gsd") or 0))
+    for name in filter(None, (band, common_name)):
+        matches = [asset for asset in assets.values() if _holds_only(asset, name)]
+        if matches:
+            return min(matches, key=lambda asset: float(asset.get("gsd") or 0))
     raise EarthenwareError(
         "MISSING_ASSET",
         f"Item {item.get('id')!r} (collection {item.get('collection')!r}) has no asset for band {band} of {sensor_id}; "
@@ -168,8 +154,6 @@ def href_signer(item: Item) -> Callable[[str], str]:
     if profile_for(item).signing == "planetary-computer":
         import planetary_computer
 
-        def sign(href: str) -> str:
-            return str(planetary_computer.sign_url(href))
-
+        sign: Callable[[str], str] = planetary_computer.sign_url
         return sign
     return lambda href: href

@@ -14,23 +14,11 @@ NODATA: Final = -32768
 _LARGEST: Final = 32767
 _SMALLEST: Final = -32767  # one above NODATA: a clipped value must never turn into nodata
 
-# Below this power a pixel is noise of the processor, not backscatter: -100 dB.
-_SMALLEST_POWER: Final = 1e-10
 
+def encode(values: npt.ArrayLike, scale: float, offset: float) -> npt.NDArray[np.int16]:
+    """Turn physical values `[..., y, x]` into stored int16, with NaN and infinities as nodata.
 
-def encode(values: npt.ArrayLike, scale: float, offset: float = 0.0) -> npt.NDArray[np.int16]:
-    """Turn physical values into stored int16, with NaN and infinities as nodata.
-
-    Args:
-        values: Physical values `[..., y, x]`, any float type.
-        scale: Physical units per stored step, larger than 0.
-        offset: Physical value of the stored 0.
-
-    Returns:
-        int16 of the same shape; values beyond the range are clipped to its ends, never to nodata.
-
-    Raises:
-        ValueError: The scale is not larger than 0.
+    Values beyond the range are clipped to its ends, never to nodata. A scale that is not larger than 0 is a ValueError.
     """
     import numpy as np
 
@@ -69,23 +57,3 @@ def decode(stored: npt.ArrayLike, scale: float, offset: float = 0.0) -> npt.NDAr
         values += np.float32(offset)
     values[numbers == NODATA] = np.nan
     return values
-
-
-def db_from_linear(power: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Turn linear backscatter (power) into decibels.
-
-    Zero and negative power mean "no measurement" in the Sentinel-1 products and become NaN.
-
-    Args:
-        power: Linear gamma0 or sigma0 `[..., y, x]`.
-
-    Returns:
-        Decibels, float32, of the same shape.
-    """
-    import numpy as np
-
-    linear = np.asarray(power, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        measured = np.isfinite(linear) & (linear > 0)
-    decibels = 10.0 * np.log10(np.where(measured, np.maximum(linear, _SMALLEST_POWER), 1.0))
-    return np.where(measured, decibels, np.nan).astype(np.float32)

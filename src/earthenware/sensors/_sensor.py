@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from enum import IntFlag
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import _encoding
-from earthenware.sensors._mask import Mask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,30 @@ Role = Literal["base", "secondary", "label"]
 Resampling = Literal["nearest", "bilinear"]
 Measured = Literal["finite", "nonzero", "positive"]
 OffsetRule = Literal["none", "baseline", "flag"]
+
+
+class Mask(IntFlag):
+    """Bit flags of a mask array; a pixel may carry several.
+
+    In array arithmetic write ``mask & int(Mask.CLOUD)``: NumPy widens a uint8 array to int64 for the flag itself.
+    """
+
+    NODATA = 1
+    """Nothing was measured here; the pixel holds the nodata value in every band."""
+    CLOUD = 2
+    """Cloud of medium or high probability, or cirrus."""
+    SHADOW = 4
+    """Cloud shadow."""
+    SNOW = 8
+    """Snow or ice."""
+    WATER = 16
+    """Open water."""
+    SATURATED = 32
+    """At least one band is saturated or defective."""
+
+
+UNUSABLE = Mask.NODATA | Mask.CLOUD | Mask.SHADOW | Mask.SATURATED
+"""The flags that keep a pixel of an optical sensor out of statistics: its value says nothing about the ground."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +117,14 @@ class Collection:
     offset_rule: OffsetRule = "none"
 
 
+_OFFSET_COLUMNS: Final = {
+    "offset_declared": "int16",
+    "offset_applied": "int16",
+    "offset_contradicted": "bool",
+    "dark_dn": "float64",
+}
+
+
 @dataclass(frozen=True)
 class OffsetDecision:
     """The offset to subtract from raw numbers and why.
@@ -114,58 +147,33 @@ class OffsetDecision:
 
     def columns(self) -> dict[str, int | bool | float | None]:
         """Return what the chip index holds of it, by the sensor's own columns."""
-        return {
-            "offset_declared": self.declared,
-            "offset_applied": self.applied,
-            "offset_contradicted": self.contradicted,
-            "dark_dn": self.dark_dn,
-        }
+        values = (self.declared, self.applied, self.contradicted, self.dark_dn)
+        return dict(zip(_OFFSET_COLUMNS, values, strict=True))
 
 
-class OffsetCheck(Protocol):
-    """How a sensor's offset is found out: from its items and, because catalogs are wrong about it, from its pixels."""
+@dataclass(frozen=True)
+class OffsetCheck:
+    """How a sensor's offset is found out: from its items and, because catalogs are wrong about it, from its pixels.
 
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """The bands whose pixels tell."""
-        ...
+    Attributes:
+        bands: The bands whose pixels tell.
+        size: The offset that products may carry, in digital numbers.
+        declared: Returns the digital numbers that an item says must be subtracted, by the rule of its collection.
+        decide: Decides from what is declared, from raw numbers `[..., y, x]` per band, 0 meaning no data, and from
+            which of them are valid (None: all). ``doubt``, if given, says how many times the usual evidence it takes
+            to contradict what is declared.
+    """
 
-    def declared(self, item: Item, rule: OffsetRule) -> int:
-        """Return the digital numbers that an item says must be subtracted."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """The offset that products may carry, in digital numbers."""
-        ...
-
-    def decide(
-        self,
-        declared: int,
-        numbers: Mapping[str, npt.NDArray[Any]],
-        valid: npt.NDArray[np.bool_] | None,
-        *,
-        doubt: float = 1.0,
-    ) -> OffsetDecision:
-        """Decide from raw numbers `[..., y, x]` of the bands, 0 meaning no data, and from which of them are valid.
-
-        ``doubt`` says how many times the usual evidence it takes to contradict what is declared.
-        """
-        ...
+    bands: tuple[str, ...]
+    size: int
+    declared: Callable[[Item, OffsetRule], int]
+    decide: Callable[..., OffsetDecision]
 
 
 def _as_they_are(numbers: npt.NDArray[Any], item: Item) -> npt.NDArray[np.float32]:
     import numpy as np
 
     return np.asarray(numbers, dtype=np.float32)
-
-
-def _not_given(item: Item) -> float:
-    return float("nan")
-
-
-def _unnamed(item: Item) -> str:
-    return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +201,6 @@ class Sensor:
         ignore: Flags that make a pixel invalid for models, statistics and metrics.
         quality: The band that carries flags; None where only nodata is known.
         offsets: How a radiometric offset is found out; None where there is none.
-        index_columns: Its own columns of the chip index -> their Arrow type.
         true_colour: Its bands for red, green and blue; None where it has none.
         groups: Group name -> bands that a model embeds together.
         legend: Code -> class, of a label.
@@ -222,14 +229,13 @@ class Sensor:
     ignore: Mask = Mask.NODATA
     quality: Quality | None = None
     offsets: OffsetCheck | None = None
-    index_columns: Mapping[str, str] = field(default_factory=dict)
     true_colour: tuple[str, str, str] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     legend: Mapping[int, str] = field(default_factory=dict)
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    site_of: Callable[[Item], str] = _unnamed
-    nodata_of: Callable[[Item], float] = _not_given
-    revision_of: Callable[[Item], float] = _not_given
+    site_of: Callable[[Item], str] = lambda item: ""
+    nodata_of: Callable[[Item], float] = lambda item: math.nan
+    revision_of: Callable[[Item], float] = lambda item: math.nan
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -237,14 +243,14 @@ class Sensor:
         return tuple(band.name for band in self.bands)
 
     @property
-    def wavelengths_nm(self) -> tuple[float | None, ...]:
-        """Central wavelengths in nm, in band order."""
-        return tuple(band.wavelength_nm for band in self.bands)
-
-    @property
     def finest(self) -> Band:
         """The first band of the sensor's own ground sampling distance, whose pixels are the grid's."""
         return next(band for band in self.bands if band.gsd_m == self.gsd_m)
+
+    @property
+    def index_columns(self) -> Mapping[str, str]:
+        """Its own columns of the chip index -> their Arrow type."""
+        return _OFFSET_COLUMNS if self.offsets else {}
 
     def band(self, name: str) -> Band:
         """Return the band of this name.

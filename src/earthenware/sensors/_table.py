@@ -6,14 +6,11 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Final
+from typing import Final, get_args
 
 from earthenware.errors import EarthenwareError
 from earthenware.sensors import instruments
-from earthenware.sensors._sensor import Collection, Sensor
-
-_ROLES: Final = ("base", "secondary", "label")
-_KINDS: Final = ("optical", "radar", "elevation", "label")
+from earthenware.sensors._sensor import Collection, Kind, Role, Sensor
 
 
 def _found() -> Iterator[Sensor]:
@@ -23,7 +20,8 @@ def _found() -> Iterator[Sensor]:
 
 
 def _order(sensor: Sensor) -> tuple[int, int, str]:
-    return _ROLES.index(sensor.role), _KINDS.index(sensor.kind), sensor.id
+    """Roles and kinds come in the order in which their types list them."""
+    return get_args(Role).index(sensor.role), get_args(Kind).index(sensor.kind), sensor.id
 
 
 SENSORS: Final[Mapping[str, Sensor]] = MappingProxyType({one.id: one for one in sorted(_found(), key=_order)})
@@ -45,12 +43,7 @@ def sensor(sensor_id: str) -> Sensor:
 
 
 def collection_in(catalog: str, collection_id: str) -> tuple[Sensor, Collection] | None:
-    """Return the sensor that a collection of a catalog fills, and the collection; None where it fills none.
-
-    Args:
-        catalog: Name of the catalog's profile.
-        collection_id: STAC collection id.
-    """
+    """Return the sensor that a collection of a catalog (its profile's name) fills, and the collection, or None."""
     for one in SENSORS.values():
         for collection in one.collections.get(catalog, ()):
             if collection.id == collection_id:

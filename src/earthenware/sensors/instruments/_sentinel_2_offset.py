@@ -1,4 +1,9 @@
-"""Does a declared offset agree with the pixels? A physical test, because catalogs are wrong about it.
+"""Sentinel-2's radiometric offset: what an item says about it, and whether the pixels agree.
+
+Since processing baseline 04.00 (operational on 2022-01-25, and used to reprocess the archive before that date) the
+numbers of Level-2A are reflectance * 10000 + 1000 (BOA_ADD_OFFSET), 0 meaning no data. So the baseline decides, not the
+date of acquisition. Some catalogs subtract the 1000 when they make their COGs and say so with a flag. Because catalogs
+are wrong about it, a physical test follows.
 
 Reflectance cannot be negative by more than an atmospheric correction's error. With an offset of 1000 in the numbers a
 digital number (DN) below 1000 is a negative reflectance, so numbers far below 1000, or many below it over sunlit land,
@@ -15,72 +20,103 @@ cannot carry the offset. The reverse, that nothing dark is seen, proves little: 
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from earthenware.sensors._sensor import Item, OffsetDecision, OffsetRule
-from earthenware.sensors.instruments._sentinel_2_baseline import BOA_OFFSET, declared_offset
+from earthenware.sensors._sensor import Item, OffsetCheck, OffsetDecision, OffsetRule
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-EVIDENCE_BANDS: Final = ("B02", "B03", "B04", "B11", "B12")
-"""Visible and short-wave infrared bands, where natural surfaces are dark."""
+_OFFSET: Final = 1000  # digital numbers
+_FIRST_BASELINE: Final = 4.0
+_FIRST_DAY: Final = datetime(2022, 1, 25, tzinfo=UTC)
+_FLAGS: Final = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+_BASELINES: Final = ("s2:processing_baseline", "sentinel:processing_baseline", "sentinel2:processing_baseline")
+_PRODUCTS: Final = ("s2:product_uri", "sentinel:product_id", "s2:granule_id", "s2:datastrip_id")
+_BASELINE_IN_NAME: Final = re.compile(r"_N(\d{2})\.?(\d{2})(?:_|\.|$)")
 
-_FLOOR: Final = BOA_OFFSET - 200
+# Visible and short-wave infrared bands, where natural surfaces are dark -> share of clear pixels below the floor that
+# contradicts the offset.
 _CLEAR_SHARE: Final[Mapping[str, float]] = {"B02": 0.25, "B03": 0.25, "B04": 0.05, "B11": 0.05, "B12": 0.05}
+_FLOOR: Final = _OFFSET - 200
 _DRY_LAND: Final = 3000
 _DRY_LAND_SHARE: Final = 0.10
 _DRY_LAND_PIXELS: Final = 0.01  # of the valid pixels, else too few to judge by
 _SMALLEST_SAMPLE: Final = 200
-_ONSET: Final = (BOA_OFFSET - 50, BOA_OFFSET + 250)
+_ONSET: Final = (_OFFSET - 50, _OFFSET + 250)
+
+
+def _declared(item: Item, rule: OffsetRule) -> int:
+    """Return 1000 or 0, as the catalog's flag says where it counts, else the processing baseline, else the date.
+
+    ``raster:bands`` is not read: Earth Search leaves ``offset: -0.1`` there after having subtracted it.
+    """
+    properties: Mapping[str, Any] = item.get("properties") or {}
+    if rule == "flag" and any(properties.get(name) is True for name in _FLAGS):
+        return 0
+    found = processing_baseline(item)
+    if not math.isnan(found):
+        return _OFFSET if found >= _FIRST_BASELINE else 0
+    acquired = _acquired(properties)
+    return _OFFSET if acquired is not None and acquired >= _FIRST_DAY else 0
+
+
+def processing_baseline(item: Item) -> float:
+    """Return the processing baseline of a Sentinel-2 item, such as 5.09; NaN where nothing tells it."""
+    properties: Mapping[str, Any] = item.get("properties") or {}
+    for name in _BASELINES:
+        try:
+            return float(properties[name])
+        except (KeyError, TypeError, ValueError):
+            continue
+    for name in _PRODUCTS:
+        match = _BASELINE_IN_NAME.search(str(properties.get(name, "")))
+        if match:
+            return float(f"{match[1]}.{match[2]}")
+    return math.nan
+
+
+def _acquired(properties: Mapping[str, Any]) -> datetime | None:
+    for name in ("datetime", "start_datetime"):
+        try:
+            acquired = datetime.fromisoformat(str(properties[name]))
+        except (KeyError, ValueError):
+            continue
+        return acquired if acquired.tzinfo else acquired.replace(tzinfo=UTC)
+    return None
 
 
 @dataclass(frozen=True)
-class OffsetEvidence:
-    """What the pixels of one scene say, before any offset is removed.
+class _Evidence:
+    """What the pixels of one scene say, before any offset is removed; shares are of its valid pixels, 0 to 1."""
 
-    Attributes:
-        pixels: Number of pixels that are valid in some band.
-        darkest: Band -> 0.1st percentile of DN.
-        onset: Band -> 1st percentile of DN.
-        below_floor: Band -> share (0..1) of valid pixels with DN < 800.
-        dry_land: Share (0..1) of valid pixels with DN >= 3000 at 1.6 um (B11).
-        dry_land_below: Share (0..1) of those with DN < 1000 in blue (B02).
-    """
-
-    pixels: int
-    darkest: Mapping[str, float]
-    onset: Mapping[str, float]
-    below_floor: Mapping[str, float]
-    dry_land: float
-    dry_land_below: float
+    pixels: int = 0  # valid in some band
+    darkest: Mapping[str, float] = field(default_factory=dict)  # band -> 0.1st percentile of DN
+    onset: Mapping[str, float] = field(default_factory=dict)  # band -> 1st percentile of DN
+    below_floor: Mapping[str, float] = field(default_factory=dict)  # band -> share with DN < 800
+    dry_land: float = 0.0  # share with DN >= 3000 at 1.6 um (B11)
+    dry_land_below: float = 0.0  # share of those with DN < 1000 in blue (B02)
 
 
-def offset_evidence(dn: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None = None) -> OffsetEvidence:
-    """Count what the numbers of a scene say about an offset.
+def _evidence(dn: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None) -> _Evidence:
+    """Count what raw numbers `[..., y, x]`, any sample of a scene's pixels, say about an offset.
 
-    Args:
-        dn: Band name -> raw digital numbers `[..., y, x]`, all on one grid, 0 meaning no data; of ``EVIDENCE_BANDS``
-            those that are there. Any sample of the scene's pixels will do.
-        valid: Pixels to look at, of the same shape; None for all. A pixel that is 0 in a band never counts for it.
-
-    Returns:
-        The evidence.
-
-    Raises:
-        ValueError: The bands are not on one grid.
+    A pixel that is 0 in a band never counts for it. Bands that are not on one grid are a ValueError.
     """
     import numpy as np
 
-    bands = {name: np.asarray(dn[name]) for name in EVIDENCE_BANDS if name in dn}
+    bands = {name: np.asarray(dn[name]) for name in _CLEAR_SHARE if name in dn}
     shapes = {array.shape for array in bands.values()} | ({valid.shape} if valid is not None and bands else set())
     if len(shapes) > 1:
         raise ValueError(f"the bands are not on one grid: shapes {sorted(shapes)}")
     if not bands:
-        return OffsetEvidence(0, {}, {}, {}, 0.0, 0.0)
+        return _Evidence()
     looked_at = np.ones(next(iter(shapes)), dtype=bool) if valid is None else valid
     # Band by band: a publisher that clips negative values to 0 must not take the dark pixels of the other bands away.
     measured = {name: looked_at & np.isfinite(array) & (array > 0) for name, array in bands.items()}
@@ -92,8 +128,8 @@ def offset_evidence(dn: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bo
         dry = measured["B02"] & measured["B11"] & (bands["B11"] >= _DRY_LAND)
         if dry.any():
             dry_land = float(dry.sum()) / pixels
-            dry_land_below = float(np.mean(bands["B02"][dry] < BOA_OFFSET))
-    return OffsetEvidence(
+            dry_land_below = float(np.mean(bands["B02"][dry] < _OFFSET))
+    return _Evidence(
         pixels=pixels,
         darkest={name: float(percentiles[0]) for name, percentiles in low.items()},
         onset={name: float(percentiles[1]) for name, percentiles in low.items()},
@@ -103,17 +139,16 @@ def offset_evidence(dn: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bo
     )
 
 
-def decide_offset(declared: int, evidence: OffsetEvidence, doubt: float = 1.0) -> OffsetDecision:
-    """Decide which offset to subtract: the declared one, unless the pixels rule it out.
+def _decide(
+    declared: int, numbers: Mapping[str, npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None, doubt: float = 1.0
+) -> OffsetDecision:
+    evidence = _evidence(numbers, valid)
+    seen = [evidence.darkest[band] for band in ("B02", "B03", "B04") if band in evidence.darkest]
+    return replace(_judge(declared, evidence, doubt), dark_dn=min(seen) if seen else None)
 
-    Args:
-        declared: Digital numbers to subtract after the item's metadata (``declared_offset``).
-        evidence: What the pixels say (``offset_evidence``).
-        doubt: How many times the usual evidence it takes to contradict the declaration.
 
-    Returns:
-        The decision; with fewer than 200 valid pixels the declaration stands.
-    """
+def _judge(declared: int, evidence: _Evidence, doubt: float) -> OffsetDecision:
+    """Subtract the declared offset, unless the pixels rule it out; of too few pixels nothing is asked."""
     if evidence.pixels < _SMALLEST_SAMPLE:
         return OffsetDecision(declared, declared, False, False, f"only {evidence.pixels} valid pixels: not checked")
     if declared == 0:
@@ -130,7 +165,7 @@ def decide_offset(declared: int, evidence: OffsetEvidence, doubt: float = 1.0) -
     return OffsetDecision(declared, declared, False, False, f"the pixels do not contradict the declared {declared}")
 
 
-def _contradiction(evidence: OffsetEvidence, declared: int, doubt: float) -> str:
+def _contradiction(evidence: _Evidence, declared: int, doubt: float) -> str:
     for band, share in evidence.below_floor.items():
         if share >= doubt * _CLEAR_SHARE[band]:
             return (
@@ -142,7 +177,7 @@ def _contradiction(evidence: OffsetEvidence, declared: int, doubt: float) -> str
     return ""
 
 
-def _looks_shifted(evidence: OffsetEvidence) -> bool:
+def _looks_shifted(evidence: _Evidence) -> bool:
     low, high = _ONSET
     if not evidence.darkest or min(evidence.darkest.values()) < low:
         return False
@@ -150,25 +185,4 @@ def _looks_shifted(evidence: OffsetEvidence) -> bool:
     return bool(begins & {"B02", "B04"}) and bool(begins & {"B11", "B12"}) and len(begins) >= 3
 
 
-class BoaOffset:
-    """How Sentinel-2's offset is found out."""
-
-    bands = EVIDENCE_BANDS
-    size = BOA_OFFSET
-
-    def declared(self, item: Item, rule: OffsetRule) -> int:
-        """Return the digital numbers that an item says must be subtracted: 0 or 1000."""
-        return declared_offset(item, rule)
-
-    def decide(
-        self,
-        declared: int,
-        numbers: Mapping[str, npt.NDArray[Any]],
-        valid: npt.NDArray[np.bool_] | None,
-        *,
-        doubt: float = 1.0,
-    ) -> OffsetDecision:
-        """Decide from raw numbers `[..., y, x]` of the bands, 0 meaning no data, and from which of them are valid."""
-        evidence = offset_evidence(numbers, valid)
-        seen = [evidence.darkest[band] for band in ("B02", "B03", "B04") if band in evidence.darkest]
-        return replace(decide_offset(declared, evidence, doubt), dark_dn=min(seen) if seen else None)
+BOA_OFFSET: Final = OffsetCheck(bands=tuple(_CLEAR_SHARE), size=_OFFSET, declared=_declared, decide=_decide)

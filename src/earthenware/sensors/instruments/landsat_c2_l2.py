@@ -11,8 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from earthenware.sensors._mask import UNUSABLE, Mask
-from earthenware.sensors._sensor import Band, Collection, Item, Quality, Sensor
+from earthenware.sensors._sensor import UNUSABLE, Band, Collection, Item, Mask, Quality, Sensor
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,8 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from earthenware.sensors._sensor import Band, Collection, Item, Sensor
-from earthenware.sensors.instruments._licences import SENTINEL
-from earthenware.sensors.instruments._sentinel_1 import C_BAND_NM, WINDOW_DAYS
+from earthenware.sensors.instruments._sentinel import C_BAND_NM, LICENCE, WINDOW_DAYS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 _ANY: Final = (0.0, 97.0)  # DN of 1 to 65535
 _ASSETS: Final = {"vv": ("vv",), "vh": ("vh",)}
-_GRD: Final = Collection("sentinel-1-grd", _ASSETS, SENTINEL)
+_GRD: Final = Collection("sentinel-1-grd", _ASSETS, LICENCE)
 
 
 def _decibels(numbers: npt.NDArray[Any], item: Item) -> npt.NDArray[np.float32]:
@@ -48,7 +47,7 @@ SENSOR: Final = Sensor(
     collections={
         "planetary-computer": (_GRD,),
         "earth-search-v1": (_GRD,),
-        "generic": (_GRD, Collection("sentinel1-grd", _ASSETS, SENTINEL)),
+        "generic": (_GRD, Collection("sentinel1-grd", _ASSETS, LICENCE)),
     },
     # The other modes image ice and sea, mostly in HH and HV.
     only={"sar:instrument_mode": ("IW",)},

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from earthenware.sensors._encoding import db_from_linear
 from earthenware.sensors._sensor import Band, Collection, Item, Sensor
-from earthenware.sensors.instruments._licences import SENTINEL
-from earthenware.sensors.instruments._sentinel_1 import C_BAND_NM, WINDOW_DAYS
+from earthenware.sensors.instruments._sentinel import C_BAND_NM, LICENCE, WINDOW_DAYS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,11 +13,19 @@ if TYPE_CHECKING:
 
 _ANY: Final = (-60.0, 30.0)
 _ASSETS: Final = {"vv": ("vv", "gamma0_vv"), "vh": ("vh", "gamma0_vh")}
+_SMALLEST_POWER: Final = 1e-10  # -100 dB: below this, power is noise of the processor, not backscatter
 _CATALYST: Final = "CC-BY-4.0 (Catalyst), of Copernicus Sentinel data"
 
 
 def _decibels(numbers: npt.NDArray[Any], item: Item) -> npt.NDArray[np.float32]:
-    return db_from_linear(numbers)
+    """Turn linear power into decibels; zero and negative power mean "no measurement" in these products."""
+    import numpy as np
+
+    linear = np.asarray(numbers, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        measured = np.isfinite(linear) & (linear > 0)
+    decibels = 10.0 * np.log10(np.where(measured, np.maximum(linear, _SMALLEST_POWER), 1.0))
+    return np.where(measured, decibels, np.nan).astype(np.float32)
 
 
 SENSOR: Final = Sensor(
@@ -40,7 +46,7 @@ SENSOR: Final = Sensor(
         "planetary-computer": (Collection("sentinel-1-rtc", _ASSETS, _CATALYST),),
         "generic": (
             Collection("sentinel-1-rtc", _ASSETS, _CATALYST),
-            Collection("sentinel1-rtc-aws", _ASSETS, SENTINEL),
+            Collection("sentinel1-rtc-aws", _ASSETS, LICENCE),
         ),
     },
 )

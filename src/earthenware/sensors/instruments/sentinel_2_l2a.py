@@ -11,18 +11,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from earthenware.sensors._mask import UNUSABLE, Mask
-from earthenware.sensors._sensor import Band, Collection, Item, Quality, Sensor
-from earthenware.sensors.instruments._licences import SENTINEL
-from earthenware.sensors.instruments._sentinel_2_baseline import processing_baseline
-from earthenware.sensors.instruments._sentinel_2_offset import BoaOffset
+from earthenware.sensors._sensor import UNUSABLE, Band, Collection, Item, Mask, Quality, Sensor
+from earthenware.sensors.instruments._sentinel import LICENCE
+from earthenware.sensors.instruments._sentinel_2_offset import BOA_OFFSET, processing_baseline
 
 _ANY: Final = (-2000.0, 20000.0)
 _SCL: Final = "SCL"
 
-_BY_NUMBER: Final[Mapping[str, tuple[str, ...]]] = {
-    name: (name,) for name in ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12", _SCL)
-}
 _BY_COLOUR: Final[Mapping[str, tuple[str, ...]]] = {
     "B02": ("blue",),
     "B03": ("green",),
@@ -36,6 +31,7 @@ _BY_COLOUR: Final[Mapping[str, tuple[str, ...]]] = {
     "B12": ("swir22",),
     _SCL: ("scl",),
 }
+_BY_NUMBER: Final = {name: (name,) for name in _BY_COLOUR}
 # Items from files come from anywhere: try both conventions.
 _EITHER: Final = {name: _BY_NUMBER[name] + _BY_COLOUR[name] for name in _BY_NUMBER}
 
@@ -73,11 +69,6 @@ def _nodata(item: Item) -> float:
 
 def _percent(value: Any) -> float:
     return value / 100 if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-
-
-def _revision(item: Item) -> float:
-    baseline = processing_baseline(item)
-    return math.nan if baseline is None else baseline
 
 
 SENSOR: Final = Sensor(
@@ -121,13 +112,7 @@ SENSOR: Final = Sensor(
             11: Mask.SNOW,
         },
     ),
-    offsets=BoaOffset(),
-    index_columns={
-        "offset_declared": "int16",
-        "offset_applied": "int16",
-        "offset_contradicted": "bool",
-        "dark_dn": "float64",
-    },
+    offsets=BOA_OFFSET,
     true_colour=("B04", "B03", "B02"),
     groups={
         "rgb": ("B04", "B03", "B02"),
@@ -137,24 +122,24 @@ SENSOR: Final = Sensor(
     },
     collections={
         # Not harmonised: +1000 is in the numbers from baseline 04.00 on (microsoft/PlanetaryComputer issue 134).
-        "planetary-computer": (Collection("sentinel-2-l2a", _BY_NUMBER, SENTINEL, "baseline"),),
+        "planetary-computer": (Collection("sentinel-2-l2a", _BY_NUMBER, LICENCE, "baseline"),),
         # `earthsearch:boa_offset_applied` is wrong for many items: false although the pixels were harmonised
         # (Element84/earth-search issues 9, 66, 71); `raster:bands` offset -0.1 stays even where the flag is true.
         "earth-search-v1": (
-            Collection("sentinel-2-l2a", _BY_COLOUR, SENTINEL, "flag"),
-            Collection("sentinel-2-c1-l2a", _BY_COLOUR, SENTINEL, "baseline"),
-            Collection("sentinel-2-pre-c1-l2a", _BY_COLOUR, SENTINEL, "flag"),
+            Collection("sentinel-2-l2a", _BY_COLOUR, LICENCE, "flag"),
+            Collection("sentinel-2-c1-l2a", _BY_COLOUR, LICENCE, "baseline"),
+            Collection("sentinel-2-pre-c1-l2a", _BY_COLOUR, LICENCE, "flag"),
         ),
-        "earth-search-v0": (Collection("sentinel-s2-l2a-cogs", _BY_NUMBER, SENTINEL, "flag"),),
+        "earth-search-v0": (Collection("sentinel-s2-l2a-cogs", _BY_NUMBER, LICENCE, "flag"),),
         "generic": (
-            Collection("sentinel-2-l2a", _EITHER, SENTINEL, "flag"),
-            Collection("sentinel-2-c1-l2a", _EITHER, SENTINEL, "baseline"),
-            Collection("sentinel-2-pre-c1-l2a", _EITHER, SENTINEL, "flag"),
-            Collection("sentinel-s2-l2a-cogs", _EITHER, SENTINEL, "flag"),
+            Collection("sentinel-2-l2a", _EITHER, LICENCE, "flag"),
+            Collection("sentinel-2-c1-l2a", _EITHER, LICENCE, "baseline"),
+            Collection("sentinel-2-pre-c1-l2a", _EITHER, LICENCE, "flag"),
+            Collection("sentinel-s2-l2a-cogs", _EITHER, LICENCE, "flag"),
         ),
     },
     site_of=_site,
     nodata_of=_nodata,
-    revision_of=_revision,
+    revision_of=processing_baseline,
 )
 """Surface reflectance times 10000, the +1000 offset of newer products removed; small negative values are kept."""
