@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earthenware import storage
-from earthenware.catalog._hrefs import HostileLinkError, absolute_href
+from earthenware.catalog._item import BadItemError, absolute_href
 
 WEB = "https://example.org/data/items.json"
 
@@ -43,7 +43,7 @@ def test_links(href, base, expected):
     ],
 )
 def test_a_remote_document_cannot_name_local_files(href, base):
-    with pytest.raises(HostileLinkError):
+    with pytest.raises(BadItemError):
         absolute_href(href, base)
 
 
@@ -52,7 +52,7 @@ def test_a_remote_document_cannot_name_local_files(href, base):
     "href", ["/vsicurl/http://x/a.tif", "/vsizip/a.zip/b.tif", "<VRTDataset/>", "HDF5:a.h5://b", "WMS:http://x", "a\0b"]
 )
 def test_drivers_of_gdal_are_no_files(href, base):
-    with pytest.raises(HostileLinkError):
+    with pytest.raises(BadItemError):
         absolute_href(href, base)
 
 
@@ -60,7 +60,9 @@ def test_drivers_of_gdal_are_no_files(href, base):
 def test_whatever_a_remote_document_says_stays_remote(href, base):
     try:
         result = absolute_href(href, base)
-    except (HostileLinkError, ValueError):
+    except (BadItemError, ValueError):
+        return
+    if result is None:  # a link of a service that is not read
         return
     assert "://" in result
     assert not storage.is_local(result) or result.split("://")[0].lower() not in {"", "file"}

@@ -16,6 +16,8 @@ from earthenware.sensors import CatalogProfile, profile_for
 
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10_000
+_TRIPPED: Final = (NotImplementedError, ValueError, LookupError, TypeError, AttributeError)
+"""What pystac raises over documents that are not STAC, besides its own errors."""
 
 
 class StacApi:
@@ -27,11 +29,7 @@ class StacApi:
     """
 
     def __init__(self, url: str, patience: Patience | None = None) -> None:
-        """Open the API by reading its landing page.
-
-        Args:
-            url: Root URL.
-            patience: How long its server is waited for.
+        """Open the API at a root URL by reading its landing page.
 
         Raises:
             EarthenwareError: ``CATALOG_UNREACHABLE``, ``CATALOG_ERROR`` or ``NOT_A_STAC_API``.
@@ -41,8 +39,7 @@ class StacApi:
         self.url = url.rstrip("/")
         self._shown = storage.redact(self.url)
         self._patience = patience = patience or Patience()
-        with self._explained("open"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a landing page without conformance classes is dealt with below
+        with self._explained("open"):
             self._client = pystac_client.Client.open(
                 self.url, stac_io=_guarded_io(self.url, patience), timeout=patience.timeout
             )
@@ -85,8 +82,7 @@ class StacApi:
             query = {"eo:cloud_cover": {"lte": round(100 * max_cloud, 6)}}  # percent
         found: list[dict[str, Any]] = []
         seen: set[tuple[str, ...]] = set()
-        with self._explained("search"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # which HTTP methods are advertised does not concern a user
+        with self._explained("search"):
             search = self._client.search(
                 collections=list(collections), bbox=box, datetime=_rfc3339(interval), query=query, limit=_PAGE
             )
@@ -117,17 +113,21 @@ class StacApi:
         Raises:
             EarthenwareError: ``CATALOG_UNREACHABLE``, ``CATALOG_ERROR`` or ``NOT_A_STAC_API``.
         """
-        with self._explained("search"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with self._explained("search"):
             page = next(self._client.search(limit=1, max_items=1).pages_as_dicts(), {})
         return str(self._client.id), bool(page.get("features"))
 
     @contextmanager
     def _explained(self, action: str) -> Iterator[None]:
+        from pystac import STACError
+        from pystac_client.errors import ClientTypeError
         from pystac_client.exceptions import APIError
 
         try:
-            yield
+            with warnings.catch_warnings():
+                # Missing conformance classes are dealt with; which HTTP methods are advertised concerns no user.
+                warnings.simplefilter("ignore")
+                yield
         except APIError as error:
             if isinstance(error.__context__, EarthenwareError):
                 raise error.__context__ from None
@@ -144,9 +144,7 @@ class StacApi:
                 f"The catalog {self._shown} answered HTTP {status}{busy}: {first_line(error)}.",
                 "Try again later." if status in BUSY else "Check the URL, the collections and the filters.",
             ) from error
-        except EarthenwareError:
-            raise
-        except _malformed() as error:
+        except (STACError, ClientTypeError, *_TRIPPED) as error:
             raise EarthenwareError(
                 "NOT_A_STAC_API",
                 f"{self._shown} does not answer as a STAC API: {first_line(error)}.",
@@ -168,14 +166,6 @@ def _guarded_io(catalog: str, patience: Patience) -> Any:
     found = GuardedIO(timeout=patience.timeout)
     found.session = guarded_session(catalog, patience)
     return found
-
-
-def _malformed() -> tuple[type[Exception], ...]:
-    """Return what pystac raises over documents that are not STAC, which is whatever they happen to trip."""
-    from pystac import STACError
-    from pystac_client.errors import ClientTypeError
-
-    return STACError, ClientTypeError, NotImplementedError, ValueError, LookupError, TypeError, AttributeError
 
 
 def _rfc3339(interval: Interval) -> str | None:

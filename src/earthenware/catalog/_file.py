@@ -30,9 +30,11 @@ def read_items(uri: str, patience: Patience | None = None) -> list[Any]:
     """
     shown = storage.redact(uri)
     try:
-        document = _read_web(uri, patience) if storage.is_web(uri) else storage.read_json(uri)
+        document = json.loads(fetch(uri, patience)) if storage.is_web(uri) else storage.read_json(uri)
     except (FileNotFoundError, IsADirectoryError):
         raise _missing(uri) from None
+    except ValueError as error:
+        raise EarthenwareError("NOT_JSON", f"'{shown}' is not a complete JSON document: {error}.") from None
     kind = document.get("type") if isinstance(document, dict) else type(document).__name__
     if kind != "FeatureCollection" or not isinstance(document.get("features"), list):
         wrap = "Wrap the item in an ItemCollection."
@@ -45,16 +47,12 @@ def read_items(uri: str, patience: Patience | None = None) -> list[Any]:
 
 
 def check_file(uri: str) -> None:
-    """Look whether a file is there; nothing of it is read.
-
-    Raises:
-        EarthenwareError: See :func:`read_items`.
-    """
+    """Look whether a file is there, as :func:`read_items` would; nothing of it is read."""
     try:
         if storage.is_web(uri):
             fetch(uri, body=False)
         elif not storage.exists(uri):
-            raise FileNotFoundError(uri)
+            raise _missing(uri)
     except FileNotFoundError:
         raise _missing(uri) from None
 
@@ -63,11 +61,3 @@ def _missing(uri: str) -> EarthenwareError:
     message = f"There is no ItemCollection file '{storage.redact(uri)}'."
     remedy = "Check the path, or give a STAC API as http(s)://; 'earthenware sandbox' makes a file."
     return EarthenwareError("CATALOG_UNREACHABLE", message, remedy)
-
-
-def _read_web(uri: str, patience: Patience | None) -> Any:
-    try:
-        return json.loads(fetch(uri, patience))
-    except ValueError as error:
-        message = f"'{storage.redact(uri)}' is not a complete JSON document: {error}."
-        raise EarthenwareError("NOT_JSON", message) from None

@@ -1,40 +1,43 @@
-"""The pixel grid of a datacube: the base item's own, in its own CRS, at the base sensor's ground sampling distance."""
+"""The grid of each base item, in its own CRS, at the base sensor's ground sampling distance; and the site it is of."""
 
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-import numpy as np
 import pyproj
 import shapely
 import shapely.errors
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from odc.geo.geom import bbox_union
 from pyproj.exceptions import CRSError
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
-from earthenware.catalog._item import BadItemError
+from earthenware.catalog._item import BadItemError, SceneItem
+from earthenware.catalog._spec import Box
 from earthenware.errors import first_line
 from earthenware.rasters import Reading, open_raster
+from earthenware.scenes import Bounds
 from earthenware.sensors import Sensor, asset_for, href_signer
+from earthenware.steps import Attempt
 
 _LARGEST_SIDE: Final = 50_000
 
 HeaderOpener = Callable[[str], GeoBox]
 """From the link of a raster to its grid."""
 
+Placed = dict[tuple[str, str], tuple[SceneItem, GeoBox]]
+"""Collection and id of an item -> the item with its site, and its grid."""
 
-def read_header(href: str, reading: Reading | None = None) -> GeoBox:
+
+def read_header(href: str, reading: Reading) -> GeoBox:
     """Read a raster's grid.
-
-    Args:
-        href: Its link.
-        reading: How to read it.
 
     Raises:
         EarthenwareError: It cannot be opened.
@@ -46,16 +49,11 @@ def read_header(href: str, reading: Reading | None = None) -> GeoBox:
         return GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
 
 
-def item_grid(item: Mapping[str, Any], base: Sensor, open_header: HeaderOpener = read_header) -> GeoBox:
+def item_grid(item: Mapping[str, Any], base: Sensor, open_header: HeaderOpener) -> GeoBox:
     """Return the grid of a base item: that of its finest band's asset, else of the item, else of the file itself.
 
     Origins are kept as they are, also where they are no multiples of the ground sampling distance. Where the pixels are
     of another size the grid keeps origin and extent.
-
-    Args:
-        item: STAC item with absolute links.
-        base: Its sensor.
-        open_header: Reads a raster's header, where the item does not describe its grid.
 
     Raises:
         BadItemError: No usable grid can be found.
@@ -108,34 +106,26 @@ def _crs(fields: Mapping[str, Any]) -> str | None:
 
 
 def _affine(fields: Mapping[str, Any]) -> Affine | None:
-    values = fields.get("proj:transform")
-    if not isinstance(values, list | tuple) or len(values) not in {6, 9}:
-        return None
-    try:
-        a, b, c, d, e, f = (float(value) for value in values[:6])
-    except (TypeError, ValueError):
-        return None
-    return Affine(a, b, c, d, e, f) if all(map(math.isfinite, (a, b, c, d, e, f))) else None
+    values = _numbers(fields.get("proj:transform"))
+    return Affine(*values[:6]) if len(values) in {6, 9} and all(map(math.isfinite, values[:6])) else None
 
 
 def _shape(fields: Mapping[str, Any]) -> tuple[int, int] | None:
-    values = fields.get("proj:shape")
-    if not isinstance(values, list | tuple) or len(values) != 2:
-        return None
+    values = _numbers(fields.get("proj:shape"))
+    return (int(values[0]), int(values[1])) if len(values) == 2 and all(map(math.isfinite, values)) else None
+
+
+def _numbers(values: Any) -> list[float]:
+    """Return the numbers of a list; none where it is not a list of numbers."""
     try:
-        return int(values[0]), int(values[1])
-    except (TypeError, ValueError):
-        return None
-
-
-def transformer(source: str, target: str) -> pyproj.Transformer:
-    """Return the transformation between two CRSs, x or longitude first; made once per thread."""
-    # PROJ's objects belong to one thread, and radar is matched by several.
-    return _thread_transformer(source, target, threading.get_ident())
+        return [float(value) for value in values] if isinstance(values, list | tuple) else []
+    except (OverflowError, TypeError, ValueError):
+        return []
 
 
 @lru_cache(maxsize=1024)
-def _thread_transformer(source: str, target: str, thread: int) -> pyproj.Transformer:
+def transformer(source: str, target: str) -> pyproj.Transformer:
+    """Return the transformation between two CRSs, x or longitude first; threads may share it."""
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
 
 
@@ -143,26 +133,14 @@ def to_grid_crs(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     """Project a footprint in degrees into a grid's CRS; edges are bent along, and the antimeridian is no edge."""
     west, _, east, _ = geometry.bounds
     dense = shapely.segmentize(geometry, 0.1) if east - west < 180 else geometry
-    transform = transformer("OGC:CRS84", crs)
-
-    def project(points: Any) -> Any:
-        x, y = transform.transform(points[:, 0], points[:, 1])
-        return np.column_stack([x, y])
-
-    projected = shapely.transform(dense, project)
+    projected = shapely.transform(dense, transformer("OGC:CRS84", crs).transform, interleaved=False)
     try:
         return projected if projected.is_valid else shapely.make_valid(projected)
     except shapely.errors.GEOSException as error:
         raise BadItemError("MALFORMED_ITEM", "its geometry cannot be projected") from error
 
 
-def to_degrees(x: float, y: float, crs: str) -> tuple[float, float]:
-    """Return longitude and latitude in degrees of a point in a grid's CRS."""
-    longitude, latitude = transformer(crs, "OGC:CRS84").transform(x, y)
-    return float(longitude), float(latitude)
-
-
-def grid_boxes(grid: GeoBox) -> tuple[tuple[float, float, float, float], ...]:
+def grid_boxes(grid: GeoBox) -> tuple[Box, ...]:
     """Return the boxes in degrees around a grid: two where it lies on both sides of the antimeridian."""
     to_sphere = transformer(str(grid.crs), "OGC:CRS84")
     west, south, east, north = to_sphere.transform_bounds(*grid.boundingbox.bbox, densify_pts=21)
@@ -176,3 +154,86 @@ def target_area(geometry: BaseGeometry, grid: GeoBox) -> BaseGeometry:
     whole = box(*grid.boundingbox.bbox)
     covered = whole.intersection(to_grid_crs(geometry, str(grid.crs)))
     return covered if covered.area > 0 else whole
+
+
+def centre(grid: GeoBox) -> tuple[float, float]:
+    """Return longitude and latitude of a grid's middle in degrees."""
+    left, bottom, right, top = grid.boundingbox.bbox
+    longitude, latitude = transformer(str(grid.crs), "OGC:CRS84").transform((left + right) / 2, (bottom + top) / 2)
+    return float(longitude), float(latitude)
+
+
+def shared_bounds(one: GeoBox, other: GeoBox) -> Bounds | None:
+    """Return the bounds that two grids share, in metres of the first one's CRS."""
+    left, bottom, right, top = one.boundingbox.bbox
+    theirs = other.boundingbox.bbox
+    if other.crs != one.crs:
+        theirs = transformer(str(other.crs), str(one.crs)).transform_bounds(*theirs, densify_pts=21)
+    shared = max(left, theirs[0]), max(bottom, theirs[1]), min(right, theirs[2]), min(top, theirs[3])
+    return shared if shared[0] < shared[2] and shared[1] < shared[3] else None
+
+
+def overlap(one: GeoBox, other: GeoBox) -> float:
+    """Return the share (0..1) of the smaller of two grids that both cover."""
+
+    def area(bounds: Bounds) -> float:
+        return (bounds[2] - bounds[0]) * (bounds[3] - bounds[1])
+
+    shared = shared_bounds(one, other)
+    smaller = min(area(one.boundingbox.bbox), area(other.boundingbox.bbox))
+    return 0.0 if shared is None else area(shared) / smaller
+
+
+def with_grids(items: Sequence[SceneItem], base: Sensor, attempt: Attempt, open_header: HeaderOpener) -> Placed:
+    """Find the grid of each item, and a site for those whose tile is not named; one without a grid is rejected."""
+    found: Placed = {}
+    grids: dict[str, set[GeoBox]] = defaultdict(set)
+    for done, item in enumerate(items, 1):
+        try:
+            grid = item_grid(item.item, base, open_header)
+        except BadItemError as error:
+            attempt.reject(item.id, error.reason, str(error))
+            continue
+        found[item.collection, item.id] = item, grid
+        grids[item.site].add(grid)
+        if done % 100 == 0:
+            attempt.progress(done, len(items), "items")
+    names = {(site, grid): name for site in grids for grid, name in _names(site, grids[site]).items()}
+    return {key: (replace(item, site=names[item.site, grid]), grid) for key, (item, grid) in found.items()}
+
+
+def _names(tile: str, grids: set[GeoBox]) -> dict[GeoBox, str]:
+    """Name the site of each grid: the tile's name, or where it holds several areas or has no name, the area's cell."""
+    clusters: list[list[GeoBox]] = []
+    for grid in in_order(grids):
+        near = (one for one in clusters if one[0].crs == grid.crs and overlap(one[0], grid) > 0.5)
+        cluster = next(near, None)
+        if cluster is None:
+            clusters.append([grid])
+        else:
+            cluster.append(grid)
+    if tile and len(clusters) == 1:
+        return dict.fromkeys(grids, tile)
+    prefix = f"{tile}-" if tile else "cell-"
+    return {grid: f"{prefix}{_cell(cluster[0])}" for cluster in clusters for grid in cluster}
+
+
+def _cell(grid: GeoBox) -> str:
+    """Name an area of interest by its middle, to a hundredth of a degree."""
+    longitude, latitude = centre(grid)
+    east_west, north_south = "E" if longitude >= 0 else "W", "N" if latitude >= 0 else "S"
+    return f"{abs(latitude):05.2f}{north_south}-{abs(longitude):06.2f}{east_west}"
+
+
+def in_order(grids: Iterable[GeoBox]) -> list[GeoBox]:
+    """Return grids in an order that does not depend on the order of the items."""
+    return sorted(grids, key=lambda one: (str(one.crs), one.boundingbox.bbox))
+
+
+def ground_of(grids: Iterable[GeoBox]) -> GeoBox:
+    """Return the grid around all grids of a site: acquisitions of one path and row differ by some pixels."""
+    first = in_order(grids)[0]
+    around = bbox_union(one.boundingbox for one in grids)
+    a, _, _, _, e, _ = first.affine[:6]
+    shape = round((around.bottom - around.top) / e), round((around.right - around.left) / a)
+    return GeoBox(shape, Affine(a, 0.0, around.left, 0.0, e, around.top), first.crs)

@@ -1,32 +1,36 @@
-"""One STAC item, checked and read into what matching needs."""
+"""One STAC item, checked and read into what matching needs; no link of it leads from the web into this machine."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import PureWindowsPath
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
 
 import shapely
 import shapely.errors
 from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
-from earthenware.catalog._hrefs import HostileLinkError, with_absolute_hrefs
+from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.network import permitted_link
+from earthenware.scenes import ChosenItem
 from earthenware.sensors import asset_for, has_asset, sensor
 
-Moment = datetime
-"""The type, where a field has its name."""
+_READ: Final = {"http", "https", "s3"}
+_OTHERS: Final = {"gs", "az", "abfs", "abfss", "oss", "swift", "ftp"}
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_VSI: Final = re.compile(r"/+vsi", re.ASCII | re.IGNORECASE)
+"""How the names of GDAL's own file systems begin."""
 
 
-class BadItemError(ValueError):
-    """An item that cannot be used.
-
-    Attributes:
-        reason: Code for the table of rejects.
-    """
+class BadItemError(Exception):
+    """An item that cannot be used; ``reason`` is its code in the table of rejects."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -34,43 +38,32 @@ class BadItemError(ValueError):
 
 
 @dataclass(frozen=True)
-class SceneItem:
-    """One item of one sensor.
+class SceneItem(ChosenItem):
+    """One item of one sensor, with only the assets that the sensor needs.
 
     Attributes:
-        id: STAC item id.
         collection: STAC collection id.
         sensor: Sensor that it fills.
-        datetime: Moment of acquisition, UTC; the middle where only an interval is given.
         geometry: Footprint in degrees.
         site: Tile or cell that it images; empty where it is not named.
         cloud_cover: Share (0..1); NaN where not given.
         nodata: Share (0..1) without data; NaN where not given.
         revision: Version of its processing, a later one larger; 0 where not given.
         generated: When the product was made, UTC; the smallest datetime where not given.
-        item: The STAC item with absolute links, and only the assets that the sensor needs.
     """
 
-    id: str
     collection: str
     sensor: str
-    datetime: Moment
     geometry: BaseGeometry
     site: str
     cloud_cover: float
     nodata: float
     revision: float
-    generated: Moment
-    item: Mapping[str, Any]
+    generated: datetime
 
 
 def read_item(raw: Any, sensor_id: str, base: str) -> SceneItem:
-    """Check an item and read it.
-
-    Args:
-        raw: STAC item as the catalog gave it.
-        sensor_id: Sensor that it shall fill.
-        base: URI that its relative links are resolved against.
+    """Check an item as the catalog gave it and read it; ``base`` is the URI that its relative links start from.
 
     Raises:
         BadItemError: It cannot be used; the message says why.
@@ -85,18 +78,16 @@ def read_item(raw: Any, sensor_id: str, base: str) -> SceneItem:
     if not isinstance(raw.get("assets"), Mapping) or not raw["assets"]:
         raise BadItemError("MALFORMED_ITEM", "it has no assets")
     try:
-        item = with_absolute_hrefs(raw, base)
-    except HostileLinkError as error:
-        raise BadItemError("HOSTILE_LINK", str(error)) from error
+        item = {**raw, "assets": _readable_assets(raw["assets"], base)}
     except (ValueError, EarthenwareError) as error:
         raise BadItemError("MALFORMED_ITEM", str(error)) from error
     wanted = sensor(sensor_id)
     revision = wanted.revision_of(item)
     return SceneItem(
         id=item["id"],
+        datetime=_moment(properties),
         collection=str(item.get("collection") or ""),
         sensor=sensor_id,
-        datetime=_moment(properties),
         geometry=_footprint(item),
         site=wanted.site_of(item),
         cloud_cover=_percent(properties.get("eo:cloud_cover")),
@@ -106,6 +97,60 @@ def read_item(raw: Any, sensor_id: str, base: str) -> SceneItem:
         or datetime.min.replace(tzinfo=UTC),
         item={**item, "assets": _needed_assets(item, sensor_id)},
     )
+
+
+def _readable_assets(assets: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Return assets with absolute links, without those of a kind that is not read; a hostile link spoils the item."""
+    found: dict[str, Any] = {}
+    for name, asset in assets.items():
+        if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str):
+            raise BadItemError("MALFORMED_ITEM", f"asset {name!r} has no href")
+        href = absolute_href(asset["href"], base)
+        if href is not None:
+            found[name] = {**asset, "href": href}
+    return found
+
+
+def absolute_href(href: str, base: str) -> str | None:
+    """Resolve a link against the URI of the document that it stands in: to an http(s) or s3 URI, or a local path.
+
+    None for a link that means no harm and is not read: of another service, or unencrypted where the document was not.
+
+    Raises:
+        BadItemError: A document from elsewhere points to a local file or to a host that only this machine or its
+            network can reach, or any points into GDAL's own file systems.
+    """
+    remote = not storage.is_local(base)
+    text = href.strip()
+    if not text or "\0" in text or text.startswith("<") or _VSI.match(text):
+        raise BadItemError("HOSTILE_LINK", f"link {href[:120]!r} is not the address of a file")
+    scheme = urlsplit(text).scheme.lower() if _SCHEME.match(text) and not PureWindowsPath(text).drive else ""
+    if scheme in _READ | _OTHERS and text[len(scheme) :].startswith("://"):
+        return _permitted(scheme + text[len(scheme) :], base)
+    if scheme not in {"", "file"}:  # a GDAL driver's connection string, such as WMS:... or HDF5:...
+        raise BadItemError("HOSTILE_LINK", f"link {href[:120]!r} is not the address of a file")
+    if remote and (scheme == "file" or text.startswith(("/", "\\", "~")) or PureWindowsPath(text).drive):
+        message = f"link {href[:120]!r} of an item from {storage.redact(base)} points to a local file"
+        raise BadItemError("HOSTILE_LINK", message)
+    if base.startswith("s3://"):  # urljoin knows web schemes only
+        joined = urljoin("http://" + base.removeprefix("s3://"), text)
+        return _permitted("s3://" + joined.removeprefix("http://"), base)
+    if remote:
+        return _permitted(urljoin(base, text), base)
+    if scheme == "file" or text.startswith("/"):
+        return storage.normalise(text)
+    return storage.normalise(f"{storage.parent(storage.normalise(base))}/{text}")
+
+
+def _permitted(link: str, base: str) -> str | None:
+    scheme = link.partition("://")[0]
+    if scheme in _OTHERS or (scheme == "http" and base.startswith(("https://", "s3://"))):
+        return None
+    try:
+        permitted_link(link, base)
+    except EarthenwareError as error:
+        raise BadItemError("HOSTILE_LINK", error.message.rstrip(".")) from None
+    return link
 
 
 def _needed_assets(item: Mapping[str, Any], sensor_id: str) -> dict[str, Any]:
@@ -145,22 +190,20 @@ def _footprint(item: Mapping[str, Any]) -> BaseGeometry:
         if item.get("geometry"):
             geometry = shape(item["geometry"])
         else:
-            west, south, *_, east, north = item["bbox"] if len(item["bbox"]) == 4 else _flat(item["bbox"])
+            corners = list(item["bbox"])
+            if len(corners) == 6:
+                del corners[2::3]  # heights
+            west, south, east, north = corners
             geometry = box(west, south, east, north)
         geometry = geometry if geometry.is_valid else shapely.make_valid(geometry)
         bounds = geometry.bounds
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, shapely.errors.ShapelyError) as error:
         raise BadItemError("MALFORMED_ITEM", "its geometry cannot be read") from error
-    if geometry.is_empty or geometry.area == 0 or not all(math.isfinite(value) for value in bounds):
+    if geometry.is_empty or geometry.area == 0 or not all(map(math.isfinite, bounds)):
         raise BadItemError("MALFORMED_ITEM", "its geometry has no area")
     if bounds[0] < -181 or bounds[2] > 181 or bounds[1] < -91 or bounds[3] > 91:
         raise BadItemError("MALFORMED_ITEM", f"its geometry lies outside the Earth's degrees: {bounds}")
     return geometry
-
-
-def _flat(values: Any) -> tuple[float, float, float, float]:
-    west, south, _, east, north, _ = values  # with heights
-    return west, south, east, north
 
 
 def _percent(value: Any) -> float:

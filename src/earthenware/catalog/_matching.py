@@ -12,12 +12,11 @@ import shapely
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
-from earthenware.catalog._grid import grid_boxes, target_area, to_grid_crs
+from earthenware.catalog._grid import grid_boxes, in_order, target_area, to_grid_crs
 from earthenware.catalog._item import SceneItem
-from earthenware.catalog._sites import in_order
 from earthenware.catalog._source import Source
-from earthenware.catalog._spec import QuerySpec
-from earthenware.scenes import ChosenItem, Scene
+from earthenware.catalog._spec import Box, QuerySpec
+from earthenware.scenes import Scene
 
 _ONE_PASS: Final = timedelta(minutes=15)  # slices of one pass follow each other within minutes
 _COVERED: Final = 0.9  # share of the ground that counts as covered: no further pass is added
@@ -29,15 +28,7 @@ Ground = tuple[BaseGeometry, str]
 
 
 def covering_items(items: Iterable[SceneItem], ground: Ground) -> tuple[list[SceneItem], float]:
-    """Take items in their order as long as each adds ground.
-
-    Args:
-        items: Candidates, the preferred ones first.
-        ground: What to cover.
-
-    Returns:
-        The taken items and the share (0..1) of the ground that their union covers.
-    """
+    """Take items in their order as long as each adds ground; return them and the share (0..1) that they cover."""
     area, crs = ground
     left = area
     taken: list[SceneItem] = []
@@ -56,16 +47,8 @@ def match_pass(items: Sequence[SceneItem], moment: datetime, max_days: float, gr
 
     The first choice is the nearest pass that covers 90 % of the ground. Where none does, the pass with the largest
     cover (nearest of equals) is filled up by passes of the same relative orbit, then of the same orbit direction;
-    the two directions look from opposite sides and are never mixed.
-
-    Args:
-        items: Items of one sensor, such as a radar.
-        moment: When the base scene was acquired.
-        max_days: Largest distance in time in days.
-        ground: The base scene's ground.
-
-    Returns:
-        The items, the main pass first; none where no pass covers 5 % of the ground.
+    the two directions look from opposite sides and are never mixed. The main pass comes first; there is none where no
+    pass within ``max_days`` of the base scene's moment covers 5 % of its ground.
     """
     window = timedelta(days=max_days)
     near = [item for item in items if abs(item.datetime - moment) <= window]
@@ -109,13 +92,7 @@ def _passes(items: Sequence[SceneItem]) -> list[list[SceneItem]]:
 
 
 def match_static(items: Sequence[SceneItem], moment: datetime, ground: Ground) -> list[SceneItem]:
-    """Return the items for a scene of a sensor that has no window: those of the nearest year, gaps filled from others.
-
-    Args:
-        items: Items of one product, such as a land-cover map.
-        moment: When the base scene was acquired.
-        ground: The base scene's ground.
-    """
+    """Return the items of a sensor that has no window: those of the nearest year, gaps filled from others."""
 
     def years_off(item: SceneItem) -> tuple[int, float, str]:
         return abs(item.datetime - moment).days // 183, -item.datetime.timestamp(), item.id
@@ -123,7 +100,7 @@ def match_static(items: Sequence[SceneItem], moment: datetime, ground: Ground) -
     return covering_items(sorted(items, key=years_off), ground)[0]
 
 
-def boxes_of(geometry: BaseGeometry) -> tuple[tuple[float, float, float, float], ...]:
+def boxes_of(geometry: BaseGeometry) -> tuple[Box, ...]:
     """Return the boxes in degrees around a footprint: two where it lies on both sides of the antimeridian."""
     west, south, east, north = geometry.bounds
     if east - west < 180:
@@ -143,17 +120,9 @@ def match_scenes(
     grids: Mapping[str, GeoBox],
     on_progress: Callable[[int, int, str], None],
 ) -> list[Scene]:
-    """Match the other sensors to the chosen base items.
+    """Match the other sensors to the chosen base items: one scene for each, in their order, with no split yet.
 
-    Args:
-        spec: Sensors, windows and how many searches may be under way.
-        source: The catalog.
-        chosen: Base items.
-        grids: Id of a base item -> its grid.
-        on_progress: Called with the scenes done, all of them, and "scenes".
-
-    Returns:
-        One scene per base item, in their order, with no split yet.
+    Grids are by the ids of the base items; ``on_progress`` is called with the scenes done, all of them, and "scenes".
     """
     windows = {one.id: spec.window_of(one) for one in spec.matched}
 
@@ -168,13 +137,6 @@ def match_scenes(
                     break
         return found
 
-    def passing(name: str, window: float, item: SceneItem, ground: Ground) -> list[SceneItem]:
-        names = source.collections(name)
-        if not names:
-            return []
-        near = item.datetime - timedelta(days=window), item.datetime + timedelta(days=window)
-        return match_pass(source.find(name, names, boxes_of(item.geometry), near), item.datetime, window, ground)
-
     def match(item: SceneItem) -> Scene:
         grid = grids[item.id]
         ground = target_area(item.geometry, grid), str(grid.crs)
@@ -182,17 +144,17 @@ def match_scenes(
         for name, window in windows.items():
             if window is None:
                 found[name] = match_static(statics[grid].get(name, ()), item.datetime, ground)
-            else:
-                found[name] = passing(name, window, item, ground)
+                continue
+            near = item.datetime - timedelta(days=window), item.datetime + timedelta(days=window)
+            passing = source.find(name, source.collections(name), boxes_of(item.geometry), near)
+            found[name] = match_pass(passing, item.datetime, window, ground)
         return Scene(
             id=f"{item.site}_{item.datetime:%Y%m%dT%H%M%S}",
             site=item.site,
             datetime=item.datetime,
             geometry=item.geometry,
             grid=grid,
-            items={
-                name: tuple(ChosenItem(one.id, one.datetime, one.item) for one in found[name]) for name in spec.sensors
-            },
+            items={name: tuple(found[name]) for name in spec.sensors},
             catalog=source.profile.name,
         )
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -13,13 +12,12 @@ from odc.geo.geobox import GeoBox
 
 from earthenware import storage
 from earthenware.catalog._file import check_file, is_file
-from earthenware.catalog._grid import HeaderOpener, read_header
+from earthenware.catalog._grid import HeaderOpener, ground_of, read_header, with_grids
 from earthenware.catalog._item import SceneItem
 from earthenware.catalog._matching import match_scenes
 from earthenware.catalog._sampling import deduplicate, limit_scenes, sample_site
-from earthenware.catalog._sites import ground_of, with_grids
 from earthenware.catalog._source import Source, open_source
-from earthenware.catalog._spec import QuerySpec, parse_bbox, parse_interval
+from earthenware.catalog._spec import QuerySpec
 from earthenware.catalog._splits import Splits, split_sites
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading
@@ -59,7 +57,6 @@ def query(spec: QuerySpec, output: str, open_header: HeaderOpener | None = None)
             f"{' and '.join(missing)} must be given to search the API {spec.catalog}.",
             "Give an area and an interval, such as --bbox 5.9,49.4,6.6,50.2 --datetime 2021-06/2021-08.",
         )
-
     reading = Reading(own=(output, spec.catalog), catalog=spec.catalog)
 
     def body(attempt: Attempt) -> Result:
@@ -70,33 +67,29 @@ def query(spec: QuerySpec, output: str, open_header: HeaderOpener | None = None)
 
 def _run(spec: QuerySpec, attempt: Attempt, open_header: HeaderOpener) -> Result:
     source = open_source(spec, attempt.reject, lambda found: attempt.log(f"{found} items found so far"))
-    boxes, interval = parse_bbox(spec.bbox), parse_interval(spec.datetime)
-    candidates = source.base(boxes, interval, spec.max_cloud, spec.max_items)
-    answered = len(candidates)
-    usable = [item for item in candidates if _wanted(item, spec)]
+    candidates = source.base()
+    # A value that the item does not give (NaN) rules nothing out.
+    usable = [item for item in candidates if not (item.cloud_cover > spec.max_cloud or item.nodata > spec.max_nodata)]
     placed = with_grids(usable, spec.base, attempt, open_header)
     if spec.sites:
         placed = {key: value for key, value in placed.items() if value[0].site in spec.sites}
     if not placed:
         attempt.check_rejects(len(source.seen), spec.reject_limit)
-        raise _empty(spec, source, answered, len(usable))
-    kept, duplicates = deduplicate(item for item, _ in placed.values())
-    by_site: dict[str, list[SceneItem]] = {}
-    for item in kept:
-        by_site.setdefault(item.site, []).append(item)
-    drawn = {site: sample_site(items, spec.scenes_per_site, spec.seed) for site, items in by_site.items()}
+        raise _empty(spec, source, len(candidates), len(usable))
+    kept = deduplicate(item for item, _ in placed.values())
+    drawn = {site: sample_site(items, spec.scenes_per_site, spec.seed) for site, items in kept.items()}
     chosen = limit_scenes(drawn, spec.max_scenes, spec.seed)
     grids = {item.id: placed[item.collection, item.id][1] for item in chosen}
     scenes = match_scenes(spec, source, chosen, grids, attempt.progress)
     attempt.check_rejects(len(source.seen), spec.reject_limit)
     needed = [one.id for one in spec.matched if one.role != "label"]
-    complete = [scene for scene in scenes if all(scene.items[name] for name in needed)]
-    dropped = len(scenes) - len(complete) if spec.on_missing_sensor == "drop" else 0
-    scenes = complete if spec.on_missing_sensor == "drop" else scenes
+    matched = len(scenes)
+    if spec.on_missing_sensor == "drop":
+        scenes = [scene for scene in scenes if all(scene.items[name] for name in needed)]
     if not scenes:
         raise EarthenwareError(
             "EMPTY_SEARCH",
-            f"None of {dropped} scenes from {storage.redact(spec.catalog)} has a match of each of {', '.join(needed)}.",
+            f"None of {matched} scenes from {storage.redact(spec.catalog)} has a match of each of {', '.join(needed)}.",
             "Set on_missing_sensor to keep, raise max_days, or use a catalog that has them.",
         )
     splits = _divide(scenes, spec, attempt)
@@ -105,22 +98,29 @@ def _run(spec: QuerySpec, attempt: Attempt, open_header: HeaderOpener) -> Result
     ]
     unlabelled = {one.id for one in spec.matched if one.role == "label" and not any(s.items[one.id] for s in scenes)}
     attempt.put_table(SCENES_FILE, scenes_table(scenes, [name for name in spec.sensors if name not in unlabelled]))
-    counts = _counts(spec, source, answered, duplicates, dropped, scenes, attempt)
-    clouds = {(item.site, item.datetime): item.cloud_cover for item in chosen}
-    attempt.put("summary.md", _summary(spec, source, scenes, splits, counts, clouds).encode())
+    with_sensor = {one.id: sum(bool(scene.items[one.id]) for scene in scenes) for one in spec.matched}
+    by_split = Counter(scene.split for scene in scenes)
+    counts = {
+        "scenes": len(scenes),
+        "sites": len(splits.split),
+        **{split: by_split[split] for split in ("train", "validation", "test")},
+        **{f"with_{name.replace('-', '_')}": count for name, count in with_sensor.items()},
+        "items": len(source.seen),
+        "items_of_other_collections": source.ignored,
+        "base_items": len(candidates),
+        "duplicates": len(placed) - sum(map(len, kept.values())),
+        "dropped_missing_sensor": matched - len(scenes),
+        "rejects": len(attempt.all_rejects()),
+    }
+    attempt.put("summary.md", _summary(spec, source, scenes, splits, counts, chosen).encode())
     return Result(counts=counts, details={"catalog": source.profile.name, "licences": _licences(source, scenes)})
 
 
-def _wanted(item: SceneItem, spec: QuerySpec) -> bool:
-    # A value that the item does not give (NaN) rules nothing out.
-    return not (item.cloud_cover > spec.max_cloud or item.nodata > spec.max_nodata)
-
-
 def _divide(scenes: Sequence[Scene], spec: QuerySpec, attempt: Attempt) -> Splits:
-    grids: dict[str, set[GeoBox]] = {}
+    grids: dict[str, set[GeoBox]] = defaultdict(set)
     for scene in scenes:
-        grids.setdefault(scene.site, set()).add(scene.grid)
-    sites = {site: ground_of(grids[site]) for site in sorted(grids)}
+        grids[scene.site].add(scene.grid)
+    sites = {site: ground_of(of_site) for site, of_site in grids.items()}
     splits = split_sites(sites, spec.seed, spec.validation_percent, spec.test_percent, spec.split_block_km)
     if spec.validation_percent > 0 and "validation" not in splits.split.values():
         attempt.warn(
@@ -133,35 +133,6 @@ def _divide(scenes: Sequence[Scene], spec: QuerySpec, attempt: Attempt) -> Split
             f"{len(splits.withheld)} sites share a strip of ground with a site of another split; the strip is withheld"
         )
     return splits
-
-
-def _counts(
-    spec: QuerySpec,
-    source: Source,
-    answered: int,
-    duplicates: int,
-    dropped: int,
-    scenes: Sequence[Scene],
-    attempt: Attempt,
-) -> dict[str, int]:
-    by_split = Counter(scene.split for scene in scenes)
-    return {
-        "scenes": len(scenes),
-        "sites": len({scene.site for scene in scenes}),
-        "train": by_split["train"],
-        "validation": by_split["validation"],
-        "test": by_split["test"],
-        **{
-            f"with_{one.id.replace('-', '_')}": sum(bool(scene.items[one.id]) for scene in scenes)
-            for one in spec.matched
-        },
-        "items": len(source.seen),
-        "items_of_other_collections": source.ignored,
-        "base_items": answered,
-        "duplicates": duplicates,
-        "dropped_missing_sensor": dropped,
-        "rejects": len(attempt.all_rejects()),
-    }
 
 
 def _licences(source: Source, scenes: Sequence[Scene]) -> dict[str, str]:
@@ -177,10 +148,11 @@ def _summary(
     scenes: Sequence[Scene],
     splits: Splits,
     counts: Mapping[str, int],
-    clouds: Mapping[tuple[str, datetime], float],
+    chosen: Sequence[SceneItem],
 ) -> str:
     """Return the query's result on one page of Markdown."""
     first, last = (end(scene.datetime for scene in scenes) for end in (min, max))
+    clouds = {(item.site, item.datetime): 100 * item.cloud_cover for item in chosen}
     lines = [
         "# Scenes",
         "",
@@ -194,9 +166,9 @@ def _summary(
         "| site | block | split | scenes | cloud (%) |",
         "|---|---|---|---:|---|",
     ]
-    sites = sorted({scene.site for scene in scenes})
+    sites = sorted(splits.split)
     for site in sites[:_MOST_SITES]:
-        covers = sorted(100 * clouds[site, scene.datetime] for scene in scenes if scene.site == site)
+        covers = sorted(clouds[site, scene.datetime] for scene in scenes if scene.site == site)
         row = f"{site} | {splits.blocks[site]} | {splits.split[site]} | {len(covers)}"
         lines.append(f"| {row} | {covers[0]:.0f}..{covers[-1]:.0f} |")
     if len(sites) > _MOST_SITES:
@@ -213,18 +185,18 @@ def _empty(spec: QuerySpec, source: Source, answered: int, usable: int) -> Earth
         f"collections {', '.join(source.collections(base.id)) or 'none known'}"
     )
     if not answered:
-        known = "Widen bbox or datetime" + (" or max_cloud" if not is_file(spec.catalog) else "")
-        return EarthenwareError("EMPTY_SEARCH", f"{where} has no {base.title} items for {asked}.", f"{known}.")
-    if not usable:
-        return EarthenwareError(
-            "EMPTY_SEARCH",
+        message = f"{where} has no {base.title} items for {asked}."
+        remedy = "Widen bbox or datetime." if is_file(spec.catalog) else "Widen bbox or datetime or max_cloud."
+    elif not usable:
+        message = (
             f"All {answered} {base.title} items of {where} for {asked} have a cloud cover above {spec.max_cloud:g} "
-            f"or more than {spec.max_nodata:g} without data.",
-            "Raise max_cloud or max_nodata (both 0 to 1), or widen datetime.",
+            f"or more than {spec.max_nodata:g} without data."
         )
-    return EarthenwareError(
-        "EMPTY_SEARCH",
-        f"None of the {usable} {base.title} items of {where} for {asked} can be used for sites "
-        f"{', '.join(spec.sites) or 'any'}.",
-        "Correct sites, or see rejects.parquet for the reasons.",
-    )
+        remedy = "Raise max_cloud or max_nodata (both 0 to 1), or widen datetime."
+    else:
+        message = (
+            f"None of the {usable} {base.title} items of {where} for {asked} can be used for sites "
+            f"{', '.join(spec.sites) or 'any'}."
+        )
+        remedy = "Correct sites, or see rejects.parquet for the reasons."
+    return EarthenwareError("EMPTY_SEARCH", message, remedy)

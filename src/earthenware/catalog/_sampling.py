@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import groupby
 from typing import Final
 
 from earthenware.catalog._item import SceneItem
@@ -22,31 +23,22 @@ def seeded_fraction(seed: int, key: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def deduplicate(items: Iterable[SceneItem]) -> tuple[list[SceneItem], int]:
+def deduplicate(items: Iterable[SceneItem]) -> dict[str, list[SceneItem]]:
     """Keep one item of each acquisition of a site: the newest processing, then the one with the most data.
 
-    Args:
-        items: Items with their sites filled in.
-
     Returns:
-        The kept items, ordered by site and time, and the number of items left out.
+        Site -> its kept items, both in order.
     """
-    by_site: dict[str, list[SceneItem]] = defaultdict(list)
-    for item in items:
-        by_site[item.site].append(item)
-    kept: list[SceneItem] = []
-    total = 0
-    for site in sorted(by_site):
-        ordered = sorted(by_site[site], key=lambda item: (item.datetime, item.id))
-        total += len(ordered)
-        group: list[SceneItem] = []
-        for item in ordered:
-            if group and item.datetime - group[0].datetime > _SAME_ACQUISITION:
-                kept.append(max(group, key=_preference))
-                group = []
-            group.append(item)
-        kept.append(max(group, key=_preference))
-    return kept, total - len(kept)
+    kept: dict[str, list[SceneItem]] = {}
+    ordered = sorted(items, key=lambda item: (item.site, item.datetime, item.id))
+    for site, of_site in groupby(ordered, key=lambda item: item.site):
+        acquisitions: list[list[SceneItem]] = []
+        for item in of_site:
+            if not acquisitions or item.datetime - acquisitions[-1][0].datetime > _SAME_ACQUISITION:
+                acquisitions.append([])
+            acquisitions[-1].append(item)
+        kept[site] = [max(one, key=_preference) for one in acquisitions]
+    return kept
 
 
 def _preference(item: SceneItem) -> tuple[float, str, float, str, str]:
@@ -59,15 +51,8 @@ def sample_site(items: Sequence[SceneItem], count: int, seed: int) -> list[Scene
     """Draw acquisitions of one site without replacement.
 
     Each draw takes from the seasons drawn from least often the clearest scene; among equally clear ones (within 10 %
-    cloud) the seed decides. The result does not depend on the order of the items.
-
-    Args:
-        items: Acquisitions of one site.
-        count: How many; 0 for all.
-        seed: Seed.
-
-    Returns:
-        The drawn items in the order of drawing.
+    cloud) the seed decides. The result, in the order of drawing, does not depend on the order of the items. A count of
+    0 draws all.
     """
     left = sorted(items, key=lambda item: (_clearness(item), seeded_fraction(seed, f"{item.site}/{item.id}"), item.id))
     drawn: list[SceneItem] = []
@@ -90,16 +75,7 @@ def _season(item: SceneItem) -> int:
 
 
 def limit_scenes(drawn: Mapping[str, Sequence[SceneItem]], most: int, seed: int) -> list[SceneItem]:
-    """Return all drawn scenes, or at most so many, taken from the sites in turn.
-
-    Args:
-        drawn: Site -> its scenes in the order of drawing.
-        most: Number of scenes to keep; 0 for all.
-        seed: Seed that orders the sites.
-
-    Returns:
-        Scenes ordered by site and time.
-    """
+    """Return all drawn scenes (0), or at most so many, taken from the sites in turn; ordered by site and time."""
     turns = [
         (turn, seeded_fraction(seed, f"site/{site}"), site, item)
         for site, items in drawn.items()

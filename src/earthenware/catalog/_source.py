@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from shapely.geometry import box
 
@@ -13,7 +13,7 @@ from earthenware import storage
 from earthenware.catalog._api import StacApi
 from earthenware.catalog._file import is_file, read_items
 from earthenware.catalog._item import BadItemError, SceneItem, read_item
-from earthenware.catalog._spec import Box, Interval, QuerySpec
+from earthenware.catalog._spec import Box, Interval, QuerySpec, parse_bbox, parse_interval
 from earthenware.sensors import PROFILES, SENSORS, CatalogProfile, is_of_mode, sensor_of
 
 OnReject = Callable[[str, str, str], None]
@@ -22,152 +22,128 @@ OnReject = Callable[[str, str, str], None]
 _EVERYWHERE: Final[Box] = (-180.0, -90.0, 180.0, 90.0)
 
 
-class Source(Protocol):
-    """A catalog."""
+class Source(ABC):
+    """A catalog: each of its items is read once, and rejected once.
 
-    profile: CatalogProfile
-    seen: set[tuple[str, str]]
-    """Collection and id of every item looked at, usable or not."""
-    ignored: int
-    """Number of items that fill no sensor, or were not asked for."""
-
-    def collections(self, sensor: str) -> tuple[str, ...]:
-        """Return the collections that may fill a sensor, the preferred ones first."""
-        ...
-
-    def base(self, boxes: Sequence[Box], interval: Interval, max_cloud: float, max_items: int) -> list[SceneItem]:
-        """Return the usable items of the base sensor, at most so cloudy (0 to 1) where the catalog can filter."""
-        ...
-
-    def find(
-        self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval
-    ) -> list[SceneItem]:
-        """Return the usable items of another sensor."""
-        ...
-
-
-class _Reader:
-    """What both sources share: each item is read once, and rejected once."""
+    Attributes:
+        profile: What is known about it.
+        seen: Collection and id of every item looked at, usable or not.
+        ignored: Number of items that fill no sensor, or were not asked for.
+    """
 
     def __init__(self, profile: CatalogProfile, spec: QuerySpec, reject: OnReject) -> None:
         self.profile = profile
-        self._spec = spec
         self.seen: set[tuple[str, str]] = set()
         self.ignored = 0
+        self._spec = spec
         self._reject = reject
         self._bad: set[tuple[str, str]] = set()
 
-    def known(self, sensor: str) -> tuple[str, ...]:
+    def collections(self, sensor: str) -> tuple[str, ...]:
         """Return the collections that may fill a sensor, the preferred ones first, or the one that was asked for."""
         asked = self._spec.chosen_collections.get(sensor)
         known = SENSORS[sensor].collections.get(self.profile.name, ())
         return (asked,) if asked else tuple(one.id for one in known)
 
-    def read(self, raw: Any, sensor: str, base: str, position: int = 0) -> SceneItem | None:
-        """Read an item; None where it cannot be used, or is of another instrument or mode than the sensor's."""
-        if isinstance(raw, dict) and isinstance(raw.get("properties"), dict) and not is_of_mode(raw, sensor):
-            self.ignored += 1
-            return None
-        key = _key(raw, position)
-        self.seen.add(key)
-        try:
-            return read_item(raw, sensor, base)
-        except BadItemError as error:
-            if key not in self._bad:
-                self._bad.add(key)
-                self._reject(key[1], error.reason, str(error))
-            return None
+    @abstractmethod
+    def base(self) -> list[SceneItem]:
+        """Return the usable items of the base sensor that the query asks for, of any cloud cover."""
+
+    @abstractmethod
+    def find(
+        self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval
+    ) -> list[SceneItem]:
+        """Return the usable items of a sensor that touch the boxes and lie in the interval."""
+
+    def _read(self, features: Iterable[Any], base: str, fills: Callable[[Any], str | None]) -> list[SceneItem]:
+        """Read what was not ignored: features that fill a wanted sensor, and are of its instrument and mode."""
+        found: dict[tuple[str, str, str], SceneItem] = {}
+        for position, raw in enumerate(features):
+            sensor = fills(raw)
+            told = isinstance(raw, dict) and isinstance(raw.get("properties"), dict)
+            if sensor not in self._spec.sensors or (told and not is_of_mode(raw, sensor)):
+                self.ignored += 1
+                continue
+            named = isinstance(raw, dict) and isinstance(raw.get("id"), str) and raw["id"]
+            key = (str(raw.get("collection") or ""), raw["id"]) if named else ("", f"item {position}")
+            self.seen.add(key)
+            try:
+                item = read_item(raw, sensor, base)
+            except BadItemError as error:
+                if key not in self._bad:
+                    self._bad.add(key)
+                    self._reject(key[1], error.reason, str(error))
+            else:
+                found.setdefault((sensor, item.collection, item.id), item)
+        return list(found.values())
 
 
-def _key(raw: Any, position: int) -> tuple[str, str]:
-    if isinstance(raw, dict) and isinstance(raw.get("id"), str) and raw["id"]:
-        return str(raw.get("collection") or ""), raw["id"]
-    return "", f"item {position}"
-
-
-class ApiSource(_Reader):
-    """A STAC API."""
+class ApiSource(Source):
+    """A STAC API, which filters by cloud cover where it can."""
 
     def __init__(self, spec: QuerySpec, reject: OnReject, on_page: Callable[[int], None]) -> None:
-        """Open the API; see :class:`StacApi` for what may be raised."""
         self._api = StacApi(spec.catalog)
         super().__init__(self._api.profile, spec, reject)
         self._on_page = on_page
 
-    def collections(self, sensor: str) -> tuple[str, ...]:
-        """Return the collections that may fill a sensor, the preferred ones first."""
-        return self.known(sensor)
-
-    def base(self, boxes: Sequence[Box], interval: Interval, max_cloud: float, max_items: int) -> list[SceneItem]:
-        """Return the usable items of the base sensor, at most so cloudy (0 to 1) where the catalog can filter."""
-        sensor = self._spec.base.id
+    def base(self) -> list[SceneItem]:
+        spec = self._spec
         # A known catalog's collections overlap: its first is the one to take. An unknown one has at most one of them.
-        names = self.known(sensor) if self.profile.name == "generic" else self.known(sensor)[:1]
-        raw = []
-        for one in boxes if names else ():
-            raw += self._api.search(names, one, interval, max_cloud, max_items, self._on_page)
-        return self._read_all(raw, sensor, names)
+        names = self.collections(spec.base.id)[: None if self.profile.name == "generic" else 1]
+        boxes, interval = parse_bbox(spec.bbox), parse_interval(spec.datetime)
+        return self._search(spec.base.id, names, boxes, interval, spec.max_cloud, spec.max_items, self._on_page)
 
     def find(
         self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval
     ) -> list[SceneItem]:
-        """Return the usable items of another sensor."""
+        return self._search(sensor, collections, boxes, interval)
+
+    def _search(
+        self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval, *limits: Any
+    ) -> list[SceneItem]:
         raw = []
-        for one in boxes:
-            raw += self._api.search(collections, one, interval)
-        return self._read_all(raw, sensor, collections)
+        for one in boxes if collections else ():
+            raw += self._api.search(collections, one, interval, *limits)
+        asked = (*collections, None)  # some servers answer with more than was asked for
 
-    def _read_all(self, raw: Sequence[Any], sensor: str, asked: Sequence[str]) -> list[SceneItem]:
-        found: dict[tuple[str, str], SceneItem] = {}
-        for position, one in enumerate(raw):
-            if isinstance(one, dict) and one.get("collection") not in {*asked, None}:
-                self.ignored += 1  # some servers answer with more than was asked for
-                continue
-            item = self.read(one, sensor, f"{self._api.url}/", position)
-            if item is not None:
-                found.setdefault((item.collection, item.id), item)
-        return list(found.values())
+        def fills(feature: Any) -> str | None:
+            return sensor if not isinstance(feature, dict) or feature.get("collection") in asked else None
+
+        return self._read(raw, f"{self._api.url}/", fills)
 
 
-class FileSource(_Reader):
+class FileSource(Source):
     """An ItemCollection file, read once."""
 
     def __init__(self, spec: QuerySpec, reject: OnReject) -> None:
-        """Read the file; see :func:`read_items` for what may be raised."""
         super().__init__(PROFILES["generic"], spec, reject)
-        base = storage.normalise(spec.catalog)
+        uri = storage.normalise(spec.catalog)
         asked = {collection: sensor for sensor, collection in spec.chosen_collections.items()}
-        self._items: dict[str, dict[tuple[str, str], SceneItem]] = defaultdict(dict)
-        for position, raw in enumerate(read_items(base)):
-            readable = isinstance(raw, dict) and isinstance(raw.get("assets"), dict)
-            # What an item lacks is found when it is read.
-            sensor = asked.get(str(raw.get("collection"))) or sensor_of(raw) if readable else spec.base.id
-            if sensor not in spec.sensors:
-                self.ignored += 1
-                continue
-            item = self.read(raw, sensor, base, position)
-            if item is not None:
-                self._items[sensor].setdefault((item.collection, item.id), item)
+
+        def fills(feature: Any) -> str | None:
+            if not isinstance(feature, dict) or not isinstance(feature.get("assets"), dict):
+                return spec.base.id  # what an item lacks is found when it is read
+            return asked.get(str(feature.get("collection"))) or sensor_of(feature)
+
+        self._items = self._read(read_items(uri), uri, fills)
 
     def collections(self, sensor: str) -> tuple[str, ...]:
-        """Return the collections of the file that fill a sensor, the preferred ones first."""
-        there = {item.collection for item in self._items[sensor].values()}
-        return tuple(name for name in self.known(sensor) if name in there)
+        there = {item.collection for item in self._items if item.sensor == sensor}
+        return tuple(name for name in super().collections(sensor) if name in there)
 
-    def base(self, boxes: Sequence[Box], interval: Interval, max_cloud: float, max_items: int) -> list[SceneItem]:
-        """Return the usable items of the base sensor, of every collection."""
-        sensor = self._spec.base.id
-        return self.find(sensor, self.collections(sensor), boxes, interval)
+    def base(self) -> list[SceneItem]:
+        sensor, spec = self._spec.base.id, self._spec
+        return self.find(sensor, self.collections(sensor), parse_bbox(spec.bbox), parse_interval(spec.datetime))
 
     def find(
         self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval
     ) -> list[SceneItem]:
-        """Return the items of a sensor that touch the boxes and lie in the interval."""
         areas = [box(*one) for one in boxes or (_EVERYWHERE,)]
         return [
             item
-            for item in self._items[sensor].values()
-            if item.collection in collections
+            for item in self._items
+            if item.sensor == sensor
+            and item.collection in collections
             and _inside(item.datetime, interval)
             and any(item.geometry.intersects(area) for area in areas)
         ]
@@ -179,11 +155,5 @@ def _inside(moment: datetime, interval: Interval) -> bool:
 
 
 def open_source(spec: QuerySpec, reject: OnReject, on_page: Callable[[int], None]) -> Source:
-    """Open the catalog of a query, be it an API or a file.
-
-    Args:
-        spec: What is looked for, and where.
-        reject: Called for each item that cannot be used.
-        on_page: Called with the number of items so far while an API answers.
-    """
+    """Open the catalog of a query; ``on_page`` is called with the number of items so far while an API answers."""
     return FileSource(spec, reject) if is_file(spec.catalog) else ApiSource(spec, reject, on_page)

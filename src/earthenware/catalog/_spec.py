@@ -50,11 +50,7 @@ class QuerySpec(Spec):
         json_schema_extra=marks(form=True),
     )
     max_cloud: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="Largest cloud cover of a base scene (0 to 1)",
-        json_schema_extra=marks(form=True),
+        0.5, ge=0, le=1, description="Largest cloud cover of a base scene (0 to 1)", json_schema_extra=marks(form=True)
     )
     max_nodata: float = Field(0.6, ge=0, le=1, description="Largest share of a base scene without data (0 to 1)")
     max_days: CommaList = Field(
@@ -68,9 +64,7 @@ class QuerySpec(Spec):
         "sentinel-2-l2a=sentinel-2-c1-l2a,land-cover=esa-worldcover",
     )
     scenes_per_site: int = Field(
-        4,
-        ge=0,
-        description="Scenes per site, spread over the seasons, clear ones first; 0 takes all (scenes)",
+        4, ge=0, description="Scenes per site, spread over the seasons, clear ones first; 0 takes all (scenes)"
     )
     max_scenes: int = Field(0, ge=0, description="Scenes to keep in all, evenly over the sites; 0 keeps all (scenes)")
     max_items: int = Field(
@@ -87,7 +81,7 @@ class QuerySpec(Spec):
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of the sampling and of the splits")
     reject_limit: float = Field(0.2, ge=0, le=1, description="Largest share of unusable items (fraction, 0 to 1)")
     requests: int = Field(
-        4, ge=1, le=32, description="Searches under way at a time (requests)", json_schema_extra={"runtime": True}
+        4, ge=1, le=32, description="Searches under way at a time (requests)", json_schema_extra=marks(runtime=True)
     )
 
     @field_validator("catalog")

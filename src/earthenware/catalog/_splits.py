@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from odc.geo.geobox import GeoBox
+from shapely import STRtree
 from shapely.geometry import box
 
-from earthenware.catalog._grid import to_degrees, transformer
+from earthenware.catalog._grid import centre, overlap, shared_bounds, transformer
 from earthenware.catalog._sampling import seeded_fraction
 from earthenware.scenes import Bounds
 
 _KM_PER_DEGREE: Final = 111.32
 _SAME_SITE: Final = 0.2  # share of the smaller site's ground; tiles of one zone overlap by less than that
-
-
-@dataclass(frozen=True)
-class Site:
-    """The ground of one site.
-
-    Attributes:
-        site: Its name.
-        grid: The grid of its scenes.
-    """
-
-    site: str
-    grid: GeoBox
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """Longitude and latitude of the middle in degrees."""
-        left, bottom, right, top = self.grid.boundingbox.bbox
-        return to_degrees((left + right) / 2, (bottom + top) / 2, str(self.grid.crs))
+_PRECEDENCE: Final = ("test", "validation", "train")  # who keeps ground that sites of two splits share
 
 
 @dataclass(frozen=True)
@@ -86,11 +70,11 @@ def split_sites(
         test_percent: Share of the groups in percent.
         block_km: Side of a block in km.
     """
-    ordered = [Site(site, sites[site]) for site in sorted(sites)]
-    blocks = {site.site: block_of(*site.centre, block_km) for site in ordered}
-    groups = _groups(ordered, blocks)
-    names = {site: min(blocks[member] for member in members) for members in groups for site in members}
-    hashes = {name: seeded_fraction(seed, f"block/{name}") for name in set(names.values())}
+    sites = {site: sites[site] for site in sorted(sites)}
+    neighbours = _neighbours(sites)
+    blocks = {site: block_of(*centre(grid), block_km) for site, grid in sites.items()}
+    groups = _groups(sites, blocks, neighbours)
+    hashes = {name: seeded_fraction(seed, f"block/{name}") for name in groups.values()}
     of_group = {name: _split_of(number, validation_percent, test_percent) for name, number in hashes.items()}
     by_hash = sorted(hashes, key=lambda name: (hashes[name], name))
     if len(by_hash) >= 2:
@@ -100,8 +84,13 @@ def split_sites(
             of_group[by_hash[-1]] = "train"
     else:
         of_group = dict.fromkeys(of_group, "train")
-    split = {site: of_group[names[site]] for site in names}
-    return Splits(split, blocks, names, _shared_with_other_splits(ordered, split))
+    split = {site: of_group[group] for site, group in groups.items()}
+    withheld: dict[str, tuple[Bounds, ...]] = {}
+    for pair in neighbours:
+        keeps, gives = sorted(pair, key=lambda site: _PRECEDENCE.index(split[site]))
+        if split[keeps] != split[gives] and (shared := shared_bounds(sites[gives], sites[keeps])):
+            withheld[gives] = (*withheld.get(gives, ()), shared)
+    return Splits(split, blocks, groups, withheld)
 
 
 def _split_of(number: float, validation_percent: float, test_percent: float) -> str:
@@ -110,45 +99,30 @@ def _split_of(number: float, validation_percent: float, test_percent: float) -> 
     return "test" if number < (validation_percent + test_percent) / 100 else "train"
 
 
-def _groups(sites: list[Site], blocks: Mapping[str, str]) -> list[list[str]]:
-    parent = {site.site: site.site for site in sites}
-
-    def root(site: str) -> str:
-        while parent[site] != site:
-            parent[site] = parent[parent[site]]
-            site = parent[site]
-        return site
-
-    first: dict[str, str] = {}
-    for site in sites:
-        parent[root(site.site)] = root(first.setdefault(blocks[site.site], site.site))
-    for one, other in _neighbours(sites):
-        shared = _shared(one.grid, other.grid)
-        smaller = min(_area(one.grid), _area(other.grid))
-        if shared is not None and _box_area(shared) > _SAME_SITE * smaller:
-            parent[root(one.site)] = root(other.site)
-    groups: dict[str, list[str]] = {}
-    for site in sites:
-        groups.setdefault(root(site.site), []).append(site.site)
-    return list(groups.values())
+def _groups(
+    sites: Mapping[str, GeoBox], blocks: Mapping[str, str], neighbours: Sequence[tuple[str, str]]
+) -> dict[str, str]:
+    """Return the first block of each site's group: all that share a block or much ground, directly or by others."""
+    together: dict[str, set[str]] = defaultdict(set)  # block -> all blocks of its group
+    for block in blocks.values():
+        together[block].add(block)
+    for one, other in neighbours:
+        if overlap(sites[one], sites[other]) > _SAME_SITE:
+            joined = together[blocks[one]] | together[blocks[other]]
+            together.update(dict.fromkeys(joined, joined))
+    return {site: min(together[block]) for site, block in blocks.items()}
 
 
-def _neighbours(sites: list[Site]) -> list[tuple[Site, Site]]:
+def _neighbours(sites: Mapping[str, GeoBox]) -> list[tuple[str, str]]:
     """Return the pairs of sites whose boxes in degrees touch, found with a spatial index."""
-    from shapely import STRtree
-
-    boxes = [_degrees(site.grid) for site in sites]
+    boxes = [_degrees(grid) for grid in sites.values()]
     # The index does not wrap at the antimeridian: look there with boxes moved by a full circle as well.
-    west, south, east, north = zip(*(one.bounds for one in boxes), strict=True) if boxes else ((), (), (), ())
-    moved = [box(w + 360, s, e + 360, n) for w, s, e, n in zip(west, south, east, north, strict=True)]
+    moved = [box(west + 360, south, east + 360, north) for west, south, east, north in (one.bounds for one in boxes)]
     tree = STRtree(boxes + moved)
-    pairs = set()
-    for index, one in enumerate(boxes):
-        for hit in tree.query(one):
-            other = int(hit) % len(boxes)
-            if other != index:
-                pairs.add((min(index, other), max(index, other)))
-    return [(sites[one], sites[other]) for one, other in sorted(pairs)]
+    touching = ((index, int(hit) % len(boxes)) for index, one in enumerate(boxes) for hit in tree.query(one))
+    pairs = {(min(pair), max(pair)) for pair in touching}
+    names = list(sites)
+    return [(names[one], names[other]) for one, other in sorted(pairs) if one != other]
 
 
 def _degrees(grid: GeoBox) -> box:
@@ -156,34 +130,3 @@ def _degrees(grid: GeoBox) -> box:
         *grid.boundingbox.bbox, densify_pts=5
     )
     return box(west, south, east if east >= west else east + 360, north)
-
-
-def _shared(one: GeoBox, other: GeoBox) -> Bounds | None:
-    """Return the bounds that two grids share, in metres of the first one's CRS."""
-    left, bottom, right, top = one.boundingbox.bbox
-    theirs = other.boundingbox.bbox
-    if other.crs != one.crs:
-        theirs = transformer(str(other.crs), str(one.crs)).transform_bounds(*theirs, densify_pts=21)
-    shared = max(left, theirs[0]), max(bottom, theirs[1]), min(right, theirs[2]), min(top, theirs[3])
-    return shared if shared[0] < shared[2] and shared[1] < shared[3] else None
-
-
-def _area(grid: GeoBox) -> float:
-    return _box_area(grid.boundingbox.bbox)
-
-
-def _box_area(bounds: Bounds) -> float:
-    return (bounds[2] - bounds[0]) * (bounds[3] - bounds[1])
-
-
-def _shared_with_other_splits(sites: list[Site], split: Mapping[str, str]) -> dict[str, tuple[Bounds, ...]]:
-    precedence = {"test": 0, "validation": 1, "train": 2}
-    withheld: dict[str, tuple[Bounds, ...]] = {}
-    for pair in _neighbours(sites):
-        keeps, gives = sorted(pair, key=lambda site: precedence[split[site.site]])
-        if split[keeps.site] == split[gives.site]:
-            continue
-        shared = _shared(gives.grid, keeps.grid)
-        if shared is not None:
-            withheld[gives.site] = (*withheld.get(gives.site, ()), shared)
-    return withheld
