@@ -12,6 +12,7 @@ import pytest
 from earthenware.chips import ChipStore, PartEntry, SensorLayout, store_document
 from earthenware.datacube import BuildSpec, _cut, _part
 from earthenware.datacube._part import PartTask, build_part, group_scenes
+from earthenware.datacube._tally import Tally
 from earthenware.rasters import Reading
 from earthenware.scenes import SceneTable, parse_scene
 from tests.datacube._earth import DEM, LAND_COVER, S1, S2, Earth
@@ -20,7 +21,7 @@ SENSORS = (S2, S1, DEM, LAND_COVER)
 
 
 def _build(earth: Earth, output: Path, spec: BuildSpec) -> ChipStore:
-    task = PartTask("key", "part", str(output / "part"), earth.rows, SENSORS, 10.0, spec, str(output))
+    task = PartTask("key", "part", str(output / "part"), earth.rows, SENSORS, 10.0, spec, Reading(), str(output))
     built = build_part(task)
     assert built.rejects == ()
     entry = PartEntry.model_validate(built.payload)
@@ -60,7 +61,9 @@ def test_a_large_scene_that_fails_late_leaves_nothing(tmp_path: Path, monkeypatc
     monkeypatch.setattr(
         _part.ChipWriter, "write", lambda self, *values: (written.append(len(values[2])), original(self, *values))[1]
     )
-    built = build_part(PartTask("key", "part", str(tmp_path / "part"), earth.rows, SENSORS, 10.0, spec, str(tmp_path)))
+    built = build_part(
+        PartTask("key", "part", str(tmp_path / "part"), earth.rows, SENSORS, 10.0, spec, Reading(), str(tmp_path))
+    )
     assert sum(written) > 0, "the first strips must have been written, or this shows nothing"
     assert [reject.reason for reject in built.rejects] == ["UNREADABLE_ASSET"]
     assert built.payload["chips"] == 0
@@ -73,7 +76,7 @@ def test_bands_are_not_read_where_clouds_leave_nothing(tmp_path: Path) -> None:
     earth = Earth(tmp_path, height=64, width=64)
     scene = earth.add("a", clouds="all")
     Path(earth.item(scene, S2)["assets"]["B02"]["href"]).write_bytes(b"broken")
-    tally = _cut.Tally()
+    tally = Tally()
     reading = Reading(retries=0, timeout=5)
     with ThreadPoolExecutor(1) as pool:
         one = parse_scene(earth.rows[0], SENSORS)

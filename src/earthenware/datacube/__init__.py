@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from earthenware.datacube._build import build
-    from earthenware.datacube._merge import merge
+    from earthenware.datacube._build import build, merge
     from earthenware.datacube._spec import BuildSpec, MergeSpec
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from earthenware import storage
-from earthenware.datacube._read import read_band
+from earthenware.datacube._read import Accept, Resampling, read_band
 from earthenware.errors import EarthenwareError, first_line
 from earthenware.rasters import Reading
 from earthenware.scenes import Scene
@@ -34,47 +34,22 @@ _SAMPLE = 1024
 
 @dataclass(frozen=True)
 class Cube:
-    """Pixels of a window of a scene.
-
-    Attributes:
-        pixels: Sensor id -> stored values int16 [band, y, x].
-        masks: Sensor id -> flags uint8 [y, x].
-    """
+    """Pixels of a window of a scene: by sensor stored values [band, y, x] and flags [y, x]."""
 
     pixels: Mapping[str, NDArray[np.int16]]
     masks: Mapping[str, NDArray[np.uint8]]
 
 
-def _finite(raw: NDArray[Any]) -> NDArray[np.bool_]:
-    finite: NDArray[np.bool_] = np.isfinite(raw)
-    return finite
-
-
-def _nonzero(raw: NDArray[Any]) -> NDArray[np.bool_]:
-    accepted: NDArray[np.bool_] = _finite(raw) & (raw != 0)
-    return accepted
-
-
-def _positive(raw: NDArray[Any]) -> NDArray[np.bool_]:
-    accepted: NDArray[np.bool_] = _finite(raw) & (raw > 0)
-    return accepted
-
-
-_ACCEPT: Mapping[str, Callable[[NDArray[Any]], NDArray[np.bool_]]] = {
-    "finite": _finite,
-    "nonzero": _nonzero,
-    "positive": _positive,
+_ACCEPT: Final[Mapping[str, Accept]] = {
+    "finite": lambda raw: np.isfinite(raw),
+    "nonzero": lambda raw: np.isfinite(raw) & (raw != 0),
+    "positive": lambda raw: np.isfinite(raw) & (raw > 0),
 }
+"""What a sensor's ``measured`` says of raw numbers."""
 
 
 class SceneReader:
-    """Reads the sensors of one scene, window by window.
-
-    Args:
-        scene: The scene.
-        reading: How files are read.
-        pool: Where files are read side by side.
-    """
+    """Reads the sensors of one scene, window by window, files side by side in a pool of threads."""
 
     def __init__(self, scene: Scene, reading: Reading, pool: Executor) -> None:
         self._scene = scene
@@ -105,36 +80,24 @@ class SceneReader:
         return self._quality.flags(values)
 
     def read(self, grid: GeoBox, flags: NDArray[np.uint8] | None) -> Cube:
-        """Read all sensors onto a window's grid.
-
-        Args:
-            grid: The window.
-            flags: What :meth:`flags` returned for it.
-        """
+        """Read all sensors onto a window's grid, given what :meth:`flags` returned for it."""
         numbers = self._numbers(grid, self.base.band_names)
         if not self._offset_known:
             self.decision = self._decide(numbers, flags, grid)
             self._offset_known = True
-        others = {
-            name: [
-                self._pool.submit(self._band, one, band, grid, one.resampling, one.measured) for band in one.band_names
-            ]
-            for name, items in self._items.items()
-            if name != self.base.id and items
-            for one in (sensor(name),)
-        }
-        pixels: dict[str, NDArray[np.int16]] = {}
-        masks: dict[str, NDArray[np.uint8]] = {}
-        pixels[self.base.id], masks[self.base.id] = self._base_pixels(numbers, flags)
-        for name, futures in others.items():
-            found = [future.result() for future in futures]
+        others = [sensor(name) for name, items in self._items.items() if name != self.base.id and items]
+        reads = {one.id: [self._pool.submit(self._band, one, band, grid) for band in one.band_names] for one in others}
+        stored, mask = self._base_pixels(numbers, flags)
+        pixels, masks = {self.base.id: stored}, {self.base.id: mask}
+        for one in others:
+            found = [future.result() for future in reads[one.id]]
             if not any(covered for _, covered in found):
                 continue
-            one, item = sensor(name), self._items[name][0]
+            item = self._items[one.id][0]
             stored = np.stack([one.encode(one.physical(values, item)) for values, _ in found])
             mask = np.where((stored == NODATA).any(axis=0), np.uint8(Mask.NODATA), np.uint8(0))
             stored[:, mask != 0] = NODATA
-            pixels[name], masks[name] = stored, mask
+            pixels[one.id], masks[one.id] = stored, mask
         return Cube(pixels, masks)
 
     def _base_pixels(
@@ -159,16 +122,16 @@ class SceneReader:
         return stored, mask
 
     def _numbers(
-        self, grid: GeoBox, bands: Sequence[str], resampling: Literal["nearest"] | None = None
+        self, grid: GeoBox, bands: Sequence[str], resampling: Resampling | None = None
     ) -> dict[str, NDArray[np.float32]]:
         """Read the base sensor's raw numbers, whole ones, NaN where there are none: band -> [y, x]."""
-        one = self.base
-        how = resampling or one.resampling
-        futures = {band: self._pool.submit(self._band, one, band, grid, how, one.measured) for band in bands}
-        found = {name: future.result() for name, future in futures.items()}
-        for name, (_, covered) in found.items():
-            self._note(name, covered)
-        return {name: np.rint(values, out=values) for name, (values, _) in found.items()}
+        futures = {band: self._pool.submit(self._band, self.base, band, grid, resampling) for band in bands}
+        numbers = {}
+        for band, future in futures.items():
+            values, covered = future.result()
+            self._note(band, covered)
+            numbers[band] = np.rint(values, out=values)
+        return numbers
 
     def _note(self, band: str, covered: bool) -> None:
         self._covered[band] = self._covered.get(band, False) or covered
@@ -209,8 +172,9 @@ class SceneReader:
         return check.decide(declared.pop(), raw, clear)
 
     def _band(
-        self, one: Sensor, band: str, grid: GeoBox, resampling: Literal["nearest", "bilinear"], measured: str
+        self, one: Sensor, band: str, grid: GeoBox, resampling: Resampling | None = None, measured: str = ""
     ) -> tuple[NDArray[np.float32], bool]:
+        """Read a band as :func:`read_band` does, as the sensor's entry says unless told otherwise."""
         links = []
         for item in self._items[one.id]:
             href = str(asset_for(item, one.id, band)["href"])
@@ -219,15 +183,10 @@ class SceneReader:
             except (OSError, ValueError) as error:  # requests' errors are OSErrors
                 message = f"No signature could be had for an asset of item '{item.get('id')}': {first_line(error)}."
                 raise EarthenwareError("HTTP_ERROR", message) from error
-        return read_band(links, grid, resampling=resampling, accept=_ACCEPT[measured], reading=self._reading)
+        how, accept = resampling or one.resampling, _ACCEPT[measured or one.measured]
+        return read_band(links, grid, resampling=how, accept=accept, reading=self._reading)
 
-    def links(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """Return the unsigned links of each sensor's assets."""
-        return {
-            name: [
-                str(asset_for(item, name, band)["href"])
-                for item in self._items[name]
-                for band in sensor(name).band_names
-            ]
-            for name in names
-        }
+    def links(self, name: str) -> list[str]:
+        """Return the unsigned links of a sensor's assets."""
+        bands = sensor(name).band_names
+        return [str(asset_for(item, name, band)["href"]) for item in self._items[name] for band in bands]

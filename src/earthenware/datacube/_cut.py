@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from earthenware.chips import Mask, column
 from earthenware.datacube._cube import Cube, SceneReader
 from earthenware.datacube._grid import ChipPlaces, chip_places, footprints, touching, window_sums
 from earthenware.datacube._spec import BuildSpec
+from earthenware.datacube._tally import Tally
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading
 from earthenware.scenes import Scene
@@ -24,55 +25,9 @@ STRIP_PIXELS = 6 * 2**20
 """Pixels of a scene that are held at once; with four files read side by side a process then peaks at 0.9 GB."""
 
 
-@dataclass
-class Tally:
-    """What became of scenes and chips.
-
-    Attributes:
-        candidates: Chips that the scenes' grids hold.
-        dropped_nodata: Chips left out for missing pixels.
-        dropped_cloud: Chips left out for clouds and shadows.
-        dropped_split: Chips left out because another split holds the same ground.
-        splits: Split -> chips kept.
-        contradicted: Scenes whose pixels contradict the declared offset.
-        suspected: Scenes whose pixels look as if they had an offset that is not declared.
-    """
-
-    candidates: int = 0
-    dropped_nodata: int = 0
-    dropped_cloud: int = 0
-    dropped_split: int = 0
-    splits: dict[str, int] = field(default_factory=dict)
-    contradicted: list[str] = field(default_factory=list)
-    suspected: list[str] = field(default_factory=list)
-
-    @classmethod
-    def total(cls, tallies: Iterable[Mapping[str, Any]]) -> Tally:
-        """Add tallies, given as mappings."""
-        result = cls()
-        for one in tallies:
-            result.candidates += one["candidates"]
-            result.dropped_nodata += one["dropped_nodata"]
-            result.dropped_cloud += one["dropped_cloud"]
-            result.dropped_split += one["dropped_split"]
-            result.contradicted += one["contradicted"]
-            result.suspected += one["suspected"]
-            for split, count in one["splits"].items():
-                result.splits[split] = result.splits.get(split, 0) + count
-        result.contradicted.sort()
-        result.suspected.sort()
-        return result
-
-
 @dataclass(frozen=True)
 class ChipBlock:
-    """Some chips of one scene.
-
-    Attributes:
-        pixels: Sensor id -> stored values [chip, band, y, x].
-        masks: Sensor id -> flags [chip, y, x].
-        rows: Index rows.
-    """
+    """Some chips of one scene: by sensor stored values [chip, band, y, x] and flags [chip, y, x]; index rows."""
 
     pixels: dict[str, NDArray[np.int16]]
     masks: dict[str, NDArray[np.uint8]]
@@ -84,13 +39,15 @@ class _Fractions:
     """Shares of a chip's pixels, [chip]; ``cloud`` is None where clouds are not known."""
 
     nodata: NDArray[np.float64]
-    cloud: NDArray[np.float64] | None = field(default=None)
+    cloud: NDArray[np.float64] | None = None
+
+    def take(self, chosen: NDArray[np.bool_]) -> _Fractions:
+        return _Fractions(self.nodata[chosen], None if self.cloud is None else self.cloud[chosen])
 
     def keep(self, spec: BuildSpec, tally: Tally) -> NDArray[np.bool_]:
         """Return which chips pass, and count the others."""
-        measured = self.nodata <= spec.max_nodata
         # A chip without a single measured pixel is nothing to learn from, whatever the limit.
-        measured &= self.nodata < 1.0
+        measured = (self.nodata <= spec.max_nodata) & (self.nodata < 1.0)
         clear = np.ones_like(measured) if self.cloud is None else self.cloud <= spec.max_cloud
         tally.dropped_nodata += int((~measured).sum())
         tally.dropped_cloud += int((measured & ~clear).sum())
@@ -100,17 +57,9 @@ class _Fractions:
 def cut_scene(
     scene: Scene, spec: BuildSpec, sensors: Sequence[str], reading: Reading, pool: Executor, tally: Tally
 ) -> Iterator[ChipBlock]:
-    """Yield a scene's chips, a strip of chip rows at a time.
+    """Yield a scene's chips, a strip of chip rows at a time, and add to the tally.
 
     The quality band is read first; the others only where it leaves chips worth having.
-
-    Args:
-        scene: The scene.
-        spec: How to cut.
-        sensors: Sensors to store.
-        reading: How files are read.
-        pool: Where files are read side by side.
-        tally: Counts, added to.
 
     Raises:
         EarthenwareError: What makes the scene unusable.
@@ -178,32 +127,29 @@ def _cut_strip(
     keep = fractions.keep(spec, tally)
     if not keep.any():
         return None
-    kept = _Fractions(fractions.nodata[keep], None if fractions.cloud is None else fractions.cloud[keep])
-    return _block(reader, scene, spec, sensors, places.take(keep), local.take(keep), cube, kept)
+    return _block(reader, scene, sensors, size, places.take(keep), local.take(keep), cube, fractions.take(keep))
 
 
 def _fractions(flags: NDArray[np.uint8], places: ChipPlaces, size: int, *, clouds: bool) -> _Fractions:
     """Measure all chips at once."""
-    area = size * size
-    missing = window_sums((flags & int(Mask.NODATA)) != 0, places, size)
-    nodata = missing / area
+    area, nodata = size * size, (flags & int(Mask.NODATA)) != 0
+    missing = window_sums(nodata, places, size)
     if not clouds:
-        return _Fractions(nodata)
-    covered = ((flags & int(Mask.CLOUD | Mask.SHADOW)) != 0) & ((flags & int(Mask.NODATA)) == 0)
-    return _Fractions(nodata, window_sums(covered, places, size) / np.maximum(area - missing, 1))
+        return _Fractions(missing / area)
+    covered = ((flags & int(Mask.CLOUD | Mask.SHADOW)) != 0) & ~nodata
+    return _Fractions(missing / area, window_sums(covered, places, size) / np.maximum(area - missing, 1))
 
 
 def _block(
     reader: SceneReader,
     scene: Scene,
-    spec: BuildSpec,
     sensors: Sequence[str],
+    size: int,
     places: ChipPlaces,
     local: ChipPlaces,
     cube: Cube,
     fractions: _Fractions,
 ) -> ChipBlock:
-    size = spec.chip_size
     windows = [np.s_[..., y : y + size, x : x + size] for y, x in zip(local.y, local.x, strict=True)]
     names = [name for name in sensors if name in cube.pixels]
     pixels = {name: np.stack([cube.pixels[name][window] for window in windows]) for name in names}
@@ -211,10 +157,10 @@ def _block(
     centres, outlines = footprints(scene.grid, places, size)
     a, b, c, d, e, f = scene.grid.affine[:6]
     crs = str(scene.grid.crs)
-    links = reader.links(names)
+    links = {name: reader.links(name) for name in names}
     nodata = {name: ((masks[name] & int(Mask.NODATA)) != 0).mean(axis=(1, 2)) for name in names}
     label = next((one for one in map(sensor, names) if one.role == "label"), None)
-    codes, shares = _majority(label, pixels[label.id]) if label else (None, None)
+    codes, shares = _majority(label, pixels[label.id]) if label else (np.full(len(places), -1), np.zeros(len(places)))
     decided = reader.decision.columns() if reader.decision else {}
     of_base = {column(reader.base.id, name): value for name, value in decided.items()}
     rows: list[dict[str, Any]] = []
@@ -235,7 +181,7 @@ def _block(
             column(reader.base.id, "cloud_fraction"): None if fractions.cloud is None else float(fractions.cloud[i]),
             **of_base,
         }
-        if codes is not None and shares is not None and codes[i] >= 0:
+        if codes[i] >= 0:
             row["land_cover"], row["land_cover_fraction"] = int(codes[i]), float(shares[i])
         for name in sensors:
             missing = float(nodata[name][i]) if name in nodata else 1.0

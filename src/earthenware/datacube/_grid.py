@@ -17,14 +17,7 @@ from earthenware.scenes import Bounds
 
 @dataclass(frozen=True)
 class ChipPlaces:
-    """Where the chips of a scene lie, in row order.
-
-    Attributes:
-        row: Chip row of each chip, [chip].
-        col: Chip column of each chip, [chip].
-        y: First pixel row of each chip, [chip].
-        x: First pixel column of each chip, [chip].
-    """
+    """Where the chips of a scene lie, in row order: their rows and columns of chips, their first pixels; all [chip]."""
 
     row: NDArray[np.int64]
     col: NDArray[np.int64]
@@ -51,13 +44,9 @@ def _starts(length: int, size: int, edges: Literal["drop", "shift"]) -> NDArray[
 
 
 def chip_places(height: int, width: int, size: int, edges: Literal["drop", "shift"]) -> ChipPlaces:
-    """Return the chips of a scene: side by side from its upper left corner.
+    """Return the chips of a scene, of ``size`` x ``size`` pixels, side by side from its upper left corner.
 
-    Args:
-        height: Pixel rows of the scene.
-        width: Pixel columns of the scene.
-        size: Edge of a chip in pixels.
-        edges: "drop" leaves out the remainder; "shift" adds a last row and column of chips that end at the edge.
+    ``edges`` "drop" leaves out the remainder; "shift" adds a last row and column of chips that end at the edge.
     """
     ys, xs = _starts(height, size, edges), _starts(width, size, edges)
     row = np.repeat(np.arange(len(ys), dtype=np.int64), len(xs))
@@ -66,16 +55,7 @@ def chip_places(height: int, width: int, size: int, edges: Literal["drop", "shif
 
 
 def window_sums(flags: NDArray[np.bool_], places: ChipPlaces, size: int) -> NDArray[np.int64]:
-    """Count the true pixels in every chip at once, by a summed-area table.
-
-    Args:
-        flags: [y, x].
-        places: The chips.
-        size: Edge of a chip in pixels.
-
-    Returns:
-        Counts, [chip].
-    """
+    """Count the true pixels of flags [y, x] in every chip at once, by a summed-area table: counts [chip]."""
     table = np.zeros((flags.shape[0] + 1, flags.shape[1] + 1), dtype=np.int32)
     np.cumsum(flags, axis=0, dtype=np.int32, out=table[1:, 1:])
     np.cumsum(table[1:, 1:], axis=1, out=table[1:, 1:])
@@ -85,17 +65,7 @@ def window_sums(flags: NDArray[np.bool_], places: ChipPlaces, size: int) -> NDAr
 
 
 def touching(grid: GeoBox, places: ChipPlaces, size: int, bounds: Iterable[Bounds]) -> NDArray[np.bool_]:
-    """Return which chips share ground with any of some bounds.
-
-    Args:
-        grid: The scene's grid.
-        places: The chips.
-        size: Edge of a chip in pixels.
-        bounds: Each left, bottom, right and top in the grid's CRS, metres.
-
-    Returns:
-        One flag per chip, [chip].
-    """
+    """Return which chips of a scene's grid share ground with any of some bounds in its CRS: flags [chip]."""
     a, _, c, _, e, f = grid.affine[:6]
     left, top = c + a * places.x, f + e * places.y
     right, bottom = left + a * size, top + e * size
@@ -113,12 +83,9 @@ def _to_degrees(crs: str) -> Any:
 
 
 def footprints(grid: GeoBox, places: ChipPlaces, size: int) -> tuple[NDArray[np.float64], list[bytes]]:
-    """Return the centres and outlines of chips in longitude and latitude.
+    """Return the centres [chip, 2] of chips as (lon, lat) in degrees, and their outlines as WKB (counterclockwise).
 
     An outline that crosses the antimeridian goes on beyond 180 degrees instead of jumping around the globe.
-
-    Returns:
-        Centres [chip, 2] as (lon, lat) in degrees, and polygons as WKB (OGC:CRS84, counterclockwise).
     """
     a, _, c, _, e, f = grid.affine[:6]
     across = np.array([0.5, 0.0, 1.0, 1.0, 0.0]) * size  # the centre, then the corners counterclockwise from lower left

@@ -15,9 +15,10 @@ from typing import Any
 
 from earthenware import storage
 from earthenware.chips import ChipWriter
-from earthenware.datacube._cut import Tally, cut_scene
+from earthenware.datacube._cut import cut_scene
 from earthenware.datacube._grid import chip_places
 from earthenware.datacube._spec import BuildSpec
+from earthenware.datacube._tally import Tally
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading
 from earthenware.scenes import Scene, SceneRow, parse_scene
@@ -54,9 +55,8 @@ class PartTask:
         sensors: Sensors to store.
         gsd: Ground sampling distance of the scenes' grids in metres.
         spec: How to build.
+        reading: How files are read.
         scratch: A local folder for parts that are to be uploaded.
-        own: URIs whose buckets are the user's own.
-        catalog: Where the scenes were found; empty where that is not known.
     """
 
     key: str
@@ -66,16 +66,14 @@ class PartTask:
     sensors: tuple[str, ...]
     gsd: float
     spec: BuildSpec
+    reading: Reading
     scratch: str
-    own: tuple[str, ...] = ()
-    catalog: str = ""
 
 
 @dataclass(frozen=True)
 class BuiltPart:
     """A part that is in place, as it is to be committed."""
 
-    key: str
     payload: dict[str, Any]
     rejects: tuple[Reject, ...]
 
@@ -83,41 +81,29 @@ class BuiltPart:
 def group_scenes(
     rows: Sequence[SceneRow], *, chip_size: int, part_chips: int, alone_above: int
 ) -> dict[str, list[SceneRow]]:
-    """Group scenes into parts, in order, closing a part when it may hold ``part_chips`` chips.
+    """Group scenes, given in hash order, into parts, closing one when it may hold ``part_chips`` chips.
 
-    Args:
-        rows: Scenes in hash order.
-        chip_size: Edge of a chip in pixels.
-        part_chips: Number of chips after which a part is closed.
-        alone_above: A scene of more pixels than this gets a part of its own.
-
-    Returns:
-        Part key -> scenes. The key depends on the scenes' ids alone, so that a later attempt finds the part again.
+    A scene of more pixels than ``alone_above`` gets a part of its own. A part's key depends on the ids of its scenes
+    alone, so that a later attempt finds it again.
     """
-    groups: list[list[SceneRow]] = [[]]
+    groups: list[list[SceneRow]] = []
     chips = 0
     for row in rows:
         height, width = int(row["height"] or 0), int(row["width"] or 0)
         count = (height // chip_size) * (width // chip_size)
         alone = height * width > alone_above
-        if groups[-1] and (chips + count > part_chips or alone):
+        if not groups or chips + count > part_chips or alone:
             groups.append([])
             chips = 0
         groups[-1].append(row)
         chips += part_chips if alone else count
-    keyed = {}
-    for group in groups:
-        if group:
-            keyed[hashlib.sha256("\n".join(row["id"] for row in group).encode()).hexdigest()[:16]] = group
-    return keyed
+    ids = ("\n".join(row["id"] for row in group) for group in groups)
+    keys = (hashlib.sha256(text.encode()).hexdigest()[:16] for text in ids)
+    return dict(zip(keys, groups, strict=True))
 
 
 def build_part(task: PartTask) -> BuiltPart:
-    """Build a part where it belongs; it counts once the step has committed it.
-
-    Raises:
-        EarthenwareError: ``STORAGE_FULL`` and the like; a bad scene is rejected instead.
-    """
+    """Build a part where it belongs; it counts once the step has committed it. A bad scene is rejected."""
     from rasterio.errors import NotGeoreferencedWarning
 
     # rasterio hides this warning while it warps, in a way that threads undo for each other; it means nothing here.
@@ -150,44 +136,40 @@ def _upload(directory: Path, uri: str) -> None:
 
 def _build(task: PartTask, directory: Path) -> BuiltPart:
     spec = task.spec
-    reading = Reading(retries=spec.retries, timeout=spec.timeout, own=task.own, catalog=task.catalog)
     rejects: list[Reject] = []
     scenes: list[Scene] = []
     for row in task.scenes:
         try:
             scenes.append(parse_scene(row, task.sensors))
         except EarthenwareError as error:
-            rejects.append(_reject(str(row.get("id")), error))
+            rejects.append(Reject(str(row.get("id")), error.code, error.message))
     expected = sum(len(chip_places(one.grid.height, one.grid.width, spec.chip_size, spec.edges)) for one in scenes)
+
+    def new_writer() -> ChipWriter:
+        with storage.full_disk_explained(task.uri):
+            return ChipWriter(
+                directory, chip_size=spec.chip_size, gsd=task.gsd, sensors=task.sensors, expected=expected
+            )
+
     tally = Tally()
     with ThreadPoolExecutor(spec.threads) as pool:
-        writer = _writer(directory, task, expected)
+        writer = new_writer()
         for scene in scenes:
             before, seen = len(writer), deepcopy(tally)
             try:
                 # A scene that fits into one strip is read whole before any of it is written.
-                for block in cut_scene(scene, spec, task.sensors, reading, pool, tally):
+                for block in cut_scene(scene, spec, task.sensors, task.reading, pool, tally):
                     with storage.full_disk_explained(task.uri):
                         writer.write(block.pixels, block.masks, block.rows)
             except EarthenwareError as error:
                 if error.code not in _SCENE_ERRORS:
                     raise
-                rejects.append(_reject(scene.id, error))
+                rejects.append(Reject(scene.id, error.code, error.message))
                 tally = seen
                 if len(writer) > before:  # only a scene of several strips, which is alone in its part
                     shutil.rmtree(directory)
-                    writer = _writer(directory, task, expected)
+                    writer = new_writer()
         with storage.full_disk_explained(task.uri):
             summary = writer.close()
     payload = {**summary.to_json(), "path": task.path, "scenes": len(task.scenes), "tally": asdict(tally)}
-    return BuiltPart(task.key, payload, tuple(rejects))
-
-
-def _writer(directory: Path, task: PartTask, expected: int) -> ChipWriter:
-    spec = task.spec
-    with storage.full_disk_explained(task.uri):
-        return ChipWriter(directory, chip_size=spec.chip_size, gsd=task.gsd, sensors=task.sensors, expected=expected)
-
-
-def _reject(scene: str, error: EarthenwareError) -> Reject:
-    return Reject(scene, error.code, error.message)
+    return BuiltPart(payload, tuple(rejects))

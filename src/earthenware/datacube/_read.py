@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from earthenware import storage
-from earthenware.datacube._gcps import gcp_warp, gcp_window
 from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading, open_raster, read_pixels
 
 Accept = Callable[[NDArray[Any]], NDArray[np.bool_]]
+Resampling = Literal["nearest", "bilinear"]
+Window = tuple[tuple[int, int], tuple[int, int]]
+"""First and one past the last row, and of columns."""
 
 _ALIGNED = 1e-3
 """Pixels by which two grids may be apart and still count as one: a centimetre at 10 m, far below any geolocation."""
@@ -30,6 +32,11 @@ _AVERAGED = 4
 """Source pixels per pixel of the grid, along an edge, up to which all of them are read."""
 _MARGIN = 3
 """Source pixels read around a window, so that what is interpolated does not depend on where the window ends."""
+_LATTICE = 9
+"""Points along each edge of a grid that are looked up in a file with ground control points, where its outline is no
+rectangle."""
+_LATTICE_MARGIN = 16
+"""Source pixels read around them, for what lies between the points."""
 
 
 @lru_cache(maxsize=64)
@@ -40,12 +47,7 @@ def _crs(text: str) -> Any:
 
 
 def read_band(
-    links: Sequence[str],
-    grid: GeoBox,
-    *,
-    resampling: Literal["nearest", "bilinear"],
-    accept: Accept,
-    reading: Reading,
+    links: Sequence[str], grid: GeoBox, *, resampling: Resampling, accept: Accept, reading: Reading
 ) -> tuple[NDArray[np.float32], bool]:
     """Read a band from one or several files onto a grid.
 
@@ -65,8 +67,7 @@ def read_band(
         Values [y, x], NaN where there is none, and whether any file covers a part of the grid.
 
     Raises:
-        EarthenwareError: ``NO_CRS``, or what :func:`open_raster` raises, naming the
-            file.
+        EarthenwareError: ``NO_CRS``, or what :func:`open_raster` raises, naming the file.
     """
     result: NDArray[np.float32] | None = None
     for link in links:
@@ -84,47 +85,36 @@ def read_band(
     return result, True
 
 
-def _read_one(link: str, grid: GeoBox, resampling: str, accept: Accept, reading: Reading) -> NDArray[np.float32] | None:
+def _read_one(
+    link: str, grid: GeoBox, resampling: Resampling, accept: Accept, reading: Reading
+) -> NDArray[np.float32] | None:
     with open_raster(link, reading) as file:
         if file.crs is None and file.gcps[0] and file.gcps[1] is not None:
             return _read_by_gcps(file, grid, resampling, accept)
         if file.crs is None:
             raise EarthenwareError("NO_CRS", f"'{storage.redact(link)}' has no coordinate reference system.")
-        return _read_open(file, grid, resampling, accept)
+        return _read_placed(file, grid, resampling, accept)
 
 
-def _read_by_gcps(file: Any, grid: GeoBox, resampling: str, accept: Accept) -> NDArray[np.float32] | None:
-    window = gcp_window(file, grid)
-    if window is None:
-        return None
-    values = _masked(read_pixels(file, window), file.nodata, accept)
-    warped = _warp(values, gcp_warp(file, window), grid, resampling)
-    return None if np.isnan(warped).all() else warped  # the window is a rectangle around a slanted outline
-
-
-def _read_open(file: Any, grid: GeoBox, resampling: str, accept: Accept) -> NDArray[np.float32] | None:
+def _read_placed(file: Any, grid: GeoBox, resampling: Resampling, accept: Accept) -> NDArray[np.float32] | None:
+    """Read a file that has a transform."""
     target = _crs(str(grid.crs))
     same = file.crs == target or (file.crs.to_epsg() is not None and file.crs.to_epsg() == target.to_epsg())
-    source: Affine = file.transform
-    if same and _aligned(source, file.width, grid):
+    if same and _aligned(file.transform, file.width, grid):
         return _paste(file, grid, accept)
     window = _source_window(file, grid, same)
     if window is None:
         return None
     (top, bottom), (left, right) = window
-    step = _decimation(file, grid, same)
-    height, width = max(1, (bottom - top) // step), max(1, (right - left) // step)
-    raw = read_pixels(file, window, (height, width))
-    values = _masked(raw, file.nodata, accept)
-    placed = _moved(source, left, top, (right - left) / width, (bottom - top) / height)
+    # Pixels are skipped (the file has overviews) when the grid is much coarser than the file. Those of a grid that is
+    # only somewhat coarser are means of the file's, which the warper makes of all of them.
+    step = int(grid.affine.a / abs(file.transform.a)) if same else 1
+    step = step if step > _AVERAGED else 1
+    shape = max(1, (bottom - top) // step), max(1, (right - left) // step)
+    values = _masked(read_pixels(file, window, shape), file.nodata, accept)
+    placed = GeoBox(file.shape, file.transform, None)[top:bottom, left:right].zoom_to(shape).affine
     source_crs = target if same else file.crs
     return _warp(values, {"src_transform": placed, "src_crs": source_crs}, grid, resampling)
-
-
-def _moved(source: Affine, left: int, top: int, across: float, down: float) -> Affine:
-    """Return the transform of a window of a file whose pixels were merged ``across`` by ``down``."""
-    a, b, c, d, e, f = tuple(source)[:6]
-    return Affine(a * across, b * down, a * left + b * top + c, d * across, e * down, d * left + e * top + f)
 
 
 def _aligned(source: Affine, width: int, grid: GeoBox) -> bool:
@@ -162,7 +152,7 @@ def _masked(raw: NDArray[Any], nodata: float | None, accept: Accept) -> NDArray[
     return values
 
 
-def _source_window(file: Any, grid: GeoBox, same: bool) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def _source_window(file: Any, grid: GeoBox, same: bool) -> Window | None:
     """Return the rows and columns of the file that cover the grid, with a margin; None where it covers nothing."""
     from rasterio.warp import transform_bounds
 
@@ -173,48 +163,71 @@ def _source_window(file: Any, grid: GeoBox, same: bool) -> tuple[tuple[int, int]
     corners = [(x, y) for x in bounds[::2] for y in bounds[1::2]]
     columns = [to.a * x + to.b * y + to.c for x, y in corners]
     rows = [to.d * x + to.e * y + to.f for x, y in corners]
-    if not all(map(math.isfinite, columns + rows)):
-        return None
     if min(columns) >= file.width or max(columns) <= 0 or min(rows) >= file.height or max(rows) <= 0:
         return None
-    left, right = max(0, math.floor(min(columns)) - _MARGIN), min(file.width, math.ceil(max(columns)) + _MARGIN)
-    top, bottom = max(0, math.floor(min(rows)) - _MARGIN), min(file.height, math.ceil(max(rows)) + _MARGIN)
-    return (top, bottom), (left, right)
+    return _window_around(file, rows, columns, _MARGIN)
 
 
-def _decimation(file: Any, grid: GeoBox, same: bool) -> int:
-    """Return how many source pixels may be skipped when the grid is much coarser than the file (it has overviews).
+def _window_around(file: Any, rows: Sequence[float], columns: Sequence[float], margin: int) -> Window | None:
+    """Return the window of a file that holds some places in pixels; None where that is nowhere, or nothing of it."""
+    if not all(map(math.isfinite, (*rows, *columns))):
+        return None
+    top, bottom = max(0, math.floor(min(rows)) - margin), min(file.height, math.ceil(max(rows)) + margin)
+    left, right = max(0, math.floor(min(columns)) - margin), min(file.width, math.ceil(max(columns)) + margin)
+    return ((top, bottom), (left, right)) if top < bottom and left < right else None
 
-    The pixels of a grid that is only somewhat coarser are means of the file's, which the warper makes of all of them.
+
+def _read_by_gcps(file: Any, grid: GeoBox, resampling: Resampling, accept: Accept) -> NDArray[np.float32] | None:
+    """Read a file that knows its place by ground control points alone, such as a radar image in ground range.
+
+    The points are followed by thin-plate splines, which pass through each of them: a polynomial through all 210 points
+    of a Sentinel-1 product is off by several pixels in mountains.
     """
-    step = int(grid.affine.a / abs(file.transform.a))
-    return step if same and step > _AVERAGED else 1
+    from rasterio.control import GroundControlPoint
+    from rasterio.transform import GCPTransformer
+    from rasterio.warp import transform
+
+    points, crs = file.gcps
+    columns, rows = np.meshgrid(*(np.linspace(0, side, _LATTICE) for side in (grid.width, grid.height)))
+    a, b, c, d, e, f = grid.affine[:6]
+    xs, ys = a * columns + b * rows + c, d * columns + e * rows + f
+    longitudes, latitudes = transform(str(grid.crs), crs, xs.ravel().tolist(), ys.ravel().tolist())
+    with GCPTransformer(points, tps=True) as places:
+        ys, xs = places.rowcol(longitudes, latitudes, op=float)
+    window = _window_around(file, ys, xs, _LATTICE_MARGIN)
+    if window is None:
+        return None
+    (top, _), (left, _) = window
+    values = _masked(read_pixels(file, window), file.nodata, accept)
+    moved = [GroundControlPoint(row=one.row - top, col=one.col - left, x=one.x, y=one.y) for one in points]
+    warped = _warp(values, {"gcps": moved, "src_crs": crs, "SRC_METHOD": "GCP_TPS"}, grid, resampling)
+    return None if np.isnan(warped).all() else warped  # the window is a rectangle around a slanted outline
 
 
-def _warp(values: NDArray[np.float32], placed: dict[str, Any], grid: GeoBox, resampling: str) -> NDArray[np.float32]:
-    from rasterio.enums import Resampling
-    from rasterio.warp import reproject
+def _warp(
+    values: NDArray[np.float32], placed: dict[str, Any], grid: GeoBox, resampling: Resampling
+) -> NDArray[np.float32]:
+    from rasterio import warp
 
     def warped(source: NDArray[Any], how: Resampling, nodata: float) -> NDArray[Any]:
         result = np.full((grid.height, grid.width), nodata, dtype=source.dtype)
-        reproject(
+        warp.reproject(
             source,
             result,
             src_nodata=nodata,
             dst_transform=grid.affine,
             dst_crs=_crs(str(grid.crs)),
             dst_nodata=nodata,
-            resampling=how,
+            resampling=warp.Resampling[how],
             num_threads=1,
             **placed,
         )
         return result
 
-    if resampling == "nearest":
-        return warped(values, Resampling.nearest, math.nan)
-    result = warped(values, Resampling.bilinear, math.nan)
-    invalid = np.isnan(values)
-    if invalid.any():  # GDAL spreads a valid pixel into invalid ones beside it
-        inside = warped((~invalid).astype(np.uint8), Resampling.nearest, 0)
+    result = warped(values, resampling, math.nan)
+    if (
+        resampling != "nearest" and (invalid := np.isnan(values)).any()
+    ):  # GDAL spreads a valid pixel into invalid ones beside it
+        inside = warped((~invalid).astype(np.uint8), "nearest", 0)
         result[inside == 0] = np.nan
     return result

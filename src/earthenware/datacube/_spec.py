@@ -16,51 +16,44 @@ class BuildSpec(Spec):
     """How scenes become chips."""
 
     sensors: CommaList = Field(
-        default=(),
+        (),
         description="Sensors to store (ids), the one that gives the scenes their grid among them; empty stores all "
         "that the scenes have",
     )
-    chip_size: int = Field(
-        default=64, ge=8, le=2048, description="Edge of a chip (pixels)", json_schema_extra=marks(form=True)
-    )
+    chip_size: int = Field(64, ge=8, le=2048, description="Edge of a chip (pixels)", json_schema_extra=marks(form=True))
     edges: Literal["drop", "shift"] = Field(
-        default="drop",
+        "drop",
         description="What to do with the remainder at a scene's right and lower edge: drop it, or shift the last row "
         "and column of chips back until they fit, so that they overlap their neighbours",
     )
     max_cloud: float = Field(
-        default=0.5, ge=0, le=1, description="Largest share of a chip's measured pixels under cloud or shadow (0 to 1)"
+        0.5, ge=0, le=1, description="Largest share of a chip's measured pixels under cloud or shadow (0 to 1)"
     )
     max_nodata: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-        description="Largest share of a chip's pixels that the base sensor did not measure (0 to 1)",
+        0.5, ge=0, le=1, description="Largest share of a chip's pixels that the base sensor did not measure (0 to 1)"
     )
     reject_limit: float = Field(
-        default=0.2, ge=0, le=1, description="Largest share of scenes that may be left out as bad (0 to 1)"
+        0.2, ge=0, le=1, description="Largest share of scenes that may be left out as bad (0 to 1)"
     )
-    part_chips: int = Field(default=256, ge=1, le=65536, description="Chips after which a part is closed (number)")
+    part_chips: int = Field(256, ge=1, le=65536, description="Chips after which a part is closed (number)")
     shard: str = Field(
-        default="0/1",
+        "0/1",
         pattern=r"^\d+/[1-9]\d*$",
         description="Which share of the scenes to build, as index/count: 0/4 is the first of four",
     )
-    workers: int = Field(
-        default=2, ge=1, le=256, description="Processes (number)", json_schema_extra=marks(runtime=True)
-    )
+    workers: int = Field(2, ge=1, le=256, description="Processes (number)", json_schema_extra=_RUNTIME)
     threads: int = Field(
-        default=4, ge=1, le=64, description="Files read at once by each process (number)", json_schema_extra=_RUNTIME
+        4, ge=1, le=64, description="Files read at once by each process (number)", json_schema_extra=_RUNTIME
     )
     retries: int = Field(
-        default=4,
+        4,
         ge=0,
         le=20,
         description="Times a failed web request is tried again, waiting longer each time (number)",
         json_schema_extra=_RUNTIME,
     )
     timeout: int = Field(
-        default=60, ge=1, description="Longest time one web request may take (seconds)", json_schema_extra=_RUNTIME
+        60, ge=1, description="Longest time one web request may take (seconds)", json_schema_extra=_RUNTIME
     )
 
     @model_validator(mode="after")
