@@ -178,7 +178,7 @@ def test_a_bucket_of_a_stranger_is_asked_without_our_keys(
         monkeypatch.setenv(f"AWS_{name}", "hush")
     # Amazon's own service, if it were here:
     monkeypatch.setattr("earthenware.storage._remote._AMAZON", httpserver.url_for("").rstrip("/"))
-    monkeypatch.setattr("earthenware.rasters._gdal._virtual_hosting", lambda access: False)
+    monkeypatch.setattr("earthenware.rasters._open._virtual_hosting", lambda access: False)
     rejects, _ = gridless("s3://theirs/B02.tif", tmp_path)
     assert rejects == {"NO_GRID": 1}
     assert seen, "it was asked"

@@ -4,7 +4,7 @@ import pytest
 
 from earthenware.catalog import QuerySpec, query
 from earthenware.errors import EarthenwareError
-from earthenware.scenes import read_scenes
+from earthenware.scenes import open_scenes
 from tests.catalog.items import grd, landsat, optical, radar, static, write
 
 WIDE = (450_000.0, 5_440_000.0, 560_000.0, 5_550_000.0)
@@ -13,7 +13,7 @@ LANDSAT = "landsat-c2-l2,sentinel-1-grd,cop-dem-glo-30"
 
 def run(folder, items, **fields):
     report = query(QuerySpec(catalog=write(folder, items), **fields), str(folder / "out-{fingerprint}"))
-    return report, read_scenes(report.output)
+    return report, open_scenes(report.output).scenes()
 
 
 @pytest.fixture

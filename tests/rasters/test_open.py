@@ -35,14 +35,14 @@ def write_raster(path: Path, values: np.ndarray = VALUES, driver: str = "GTiff",
     return path
 
 
-def read(href: str, reading: Reading = QUICK, **options: str) -> np.ndarray:
-    with open_raster(href, reading, **options) as file:
+def read(href: str, reading: Reading = QUICK) -> np.ndarray:
+    with open_raster(href, reading) as file:
         return read_pixels(file, ((0, file.height), (0, file.width)))
 
 
-def refusal(href: str, reading: Reading = QUICK, **options: str) -> EarthenwareError:
+def refusal(href: str, reading: Reading = QUICK) -> EarthenwareError:
     with pytest.raises(EarthenwareError) as raised:
-        read(href, reading, **options)
+        read(href, reading)
     return raised.value
 
 
@@ -72,13 +72,13 @@ def asked(httpserver: HTTPServer) -> list[Request]:
     return seen
 
 
-@pytest.mark.parametrize("media_type", ["", "image/tiff; application=geotiff", "image/vrt", "image/jp2"])
-def test_a_vrt_is_no_raster_whatever_it_is_called(tmp_path: Path, secret: Path, media_type: str) -> None:
-    path = tmp_path / "B04.tif"
+@pytest.mark.parametrize("name", ["B04", "B04.tif", "B04.vrt", "B04.jp2"])
+def test_a_vrt_is_no_raster_whatever_it_is_called(tmp_path: Path, secret: Path, name: str) -> None:
+    path = tmp_path / name
     path.write_text(vrt(str(secret)))
     with rasterio.open(path) as file:
         assert (file.read(1) == 4711).all(), "GDAL by itself must fall for it, or this shows nothing"
-    assert refusal(str(path), media_type=media_type).code == "UNREADABLE_ASSET"
+    assert refusal(str(path)).code == "UNREADABLE_ASSET"
 
 
 def test_a_vrt_sends_no_request(tmp_path: Path, httpserver: HTTPServer, asked: list[Request]) -> None:
@@ -261,11 +261,10 @@ def test_what_would_be_read_is_checked(tmp_path: Path) -> None:
         assert read_pixels(file, ((0, 500), (0, 500))).shape == (500, 500)
 
 
-def test_jpeg_2000_is_read_by_name_or_by_media_type(tmp_path: Path) -> None:
+def test_jpeg_2000_is_read_by_name(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "a.jp2", driver="JP2OpenJPEG", QUALITY=100, REVERSIBLE="YES")
     np.testing.assert_array_equal(read(str(path)), VALUES)
     path = path.rename(tmp_path / "a.bin")
-    np.testing.assert_array_equal(read(str(path), media_type="image/jp2"), VALUES)
     assert refusal(str(path)).code == "UNREADABLE_ASSET"
 
 
@@ -302,7 +301,7 @@ def test_the_bucket_of_a_stranger_gets_neither_our_keys_nor_our_endpoint(
     assert storage.access("s3://theirs/a.tif", ["s3://mine/runs"]).parts.geturl() == "https://s3.amazonaws.com"
     # Amazon's own service, if it were here:
     monkeypatch.setattr("earthenware.storage._remote._AMAZON", httpserver.url_for("").rstrip("/"))
-    monkeypatch.setattr("earthenware.rasters._gdal._virtual_hosting", lambda access: False)
+    monkeypatch.setattr("earthenware.rasters._open._virtual_hosting", lambda access: False)
     assert refusal("s3://theirs/a.tif", Reading(retries=0, timeout=5, own=("s3://mine/runs",))).code == "MISSING_ASSET"
     assert store, "it was asked"
     for request in store:

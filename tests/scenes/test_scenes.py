@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.scenes import ChosenItem, Scene, open_scenes, parse_scene, read_scenes, scenes_table
+from earthenware.scenes import ChosenItem, Scene, open_scenes, parse_scene, scenes_table
 from earthenware.sensors import SENSORS
 
 BASES = [one.id for one in SENSORS.values() if one.role == "base"]
@@ -71,9 +71,9 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, made:
     found = open_scenes(uri)
     assert found.sensors == tuple(sensors)
     assert found.base == sensors[0]
-    assert read_scenes(uri) == scenes
-    assert read_scenes(uri, {scenes[-1].id}) == scenes[-1:]
-    assert {scene.base for scene in read_scenes(uri)} == {sensors[0]}
+    assert found.scenes() == scenes
+    assert found.scenes({scenes[-1].id}) == scenes[-1:]
+    assert {scene.base for scene in found.scenes()} == {sensors[0]}
 
 
 @settings(max_examples=30, deadline=None)

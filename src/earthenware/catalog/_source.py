@@ -45,9 +45,10 @@ class Source(ABC):
         known = SENSORS[sensor].collections.get(self.profile.name, ())
         return (asked,) if asked else tuple(one.id for one in known)
 
-    @abstractmethod
     def base(self) -> list[SceneItem]:
-        """Return the usable items of the base sensor that the query asks for, of any cloud cover."""
+        """Return the usable items of the base sensor, of any cloud cover where the catalog cannot filter."""
+        spec, sensor = self._spec, self._spec.base.id
+        return self.find(sensor, self.collections(sensor), parse_bbox(spec.bbox), parse_interval(spec.datetime))
 
     @abstractmethod
     def find(
@@ -79,28 +80,21 @@ class Source(ABC):
 
 
 class ApiSource(Source):
-    """A STAC API, which filters by cloud cover where it can."""
+    """A STAC API that is searched."""
 
     def __init__(self, spec: QuerySpec, reject: OnReject, on_page: Callable[[int], None]) -> None:
         self._api = StacApi(spec.catalog)
         super().__init__(self._api.profile, spec, reject)
         self._on_page = on_page
 
-    def base(self) -> list[SceneItem]:
-        spec = self._spec
-        # A known catalog's collections overlap: its first is the one to take. An unknown one has at most one of them.
-        names = self.collections(spec.base.id)[: None if self.profile.name == "generic" else 1]
-        boxes, interval = parse_bbox(spec.bbox), parse_interval(spec.datetime)
-        return self._search(spec.base.id, names, boxes, interval, spec.max_cloud, spec.max_items, self._on_page)
-
     def find(
         self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval
     ) -> list[SceneItem]:
-        return self._search(sensor, collections, boxes, interval)
-
-    def _search(
-        self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval, *limits: Any
-    ) -> list[SceneItem]:
+        limits: tuple[Any, ...] = ()
+        if sensor == self._spec.base.id:
+            # A known catalog's collections overlap: its first is the one to take. An unknown one has at most one.
+            collections = collections[: None if self.profile.name == "generic" else 1]
+            limits = self._spec.max_cloud, self._spec.max_items, self._on_page
         raw = []
         for one in boxes if collections else ():
             raw += self._api.search(collections, one, interval, *limits)
@@ -130,10 +124,6 @@ class FileSource(Source):
     def collections(self, sensor: str) -> tuple[str, ...]:
         there = {item.collection for item in self._items if item.sensor == sensor}
         return tuple(name for name in super().collections(sensor) if name in there)
-
-    def base(self) -> list[SceneItem]:
-        sensor, spec = self._spec.base.id, self._spec
-        return self.find(sensor, self.collections(sensor), parse_bbox(spec.bbox), parse_interval(spec.datetime))
 
     def find(
         self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval

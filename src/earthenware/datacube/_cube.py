@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -32,14 +31,6 @@ _SAMPLE = 1024
 """Edge in pixels of the sample on which a large scene's offset is decided."""
 
 
-@dataclass(frozen=True)
-class Cube:
-    """Pixels of a window of a scene: by sensor stored values [band, y, x] and flags [y, x]."""
-
-    pixels: Mapping[str, NDArray[np.int16]]
-    masks: Mapping[str, NDArray[np.uint8]]
-
-
 _ACCEPT: Final[Mapping[str, Accept]] = {
     "finite": lambda raw: np.isfinite(raw),
     "nonzero": lambda raw: np.isfinite(raw) & (raw != 0),
@@ -52,7 +43,7 @@ class SceneReader:
     """Reads the sensors of one scene, window by window, files side by side in a pool of threads."""
 
     def __init__(self, scene: Scene, reading: Reading, pool: Executor) -> None:
-        self._scene = scene
+        self.scene = scene
         self._items = {name: tuple(one.item for one in chosen) for name, chosen in scene.items.items()}
         self._reading = reading
         self._pool = pool
@@ -75,12 +66,16 @@ class SceneReader:
         """
         if self._quality is None:
             return None
-        values, covered = self._band(self.base, self._quality.band, grid, "nearest", "finite")
-        self._note(self._quality.band, covered)
-        return self._quality.flags(values)
+        band = self._quality.band
+        return self._quality.flags(self._numbers(grid, [band], "nearest", "finite")[band])
 
-    def read(self, grid: GeoBox, flags: NDArray[np.uint8] | None) -> Cube:
-        """Read all sensors onto a window's grid, given what :meth:`flags` returned for it."""
+    def read(
+        self, grid: GeoBox, flags: NDArray[np.uint8] | None
+    ) -> tuple[dict[str, NDArray[np.int16]], dict[str, NDArray[np.uint8]]]:
+        """Read all sensors onto a window's grid, given what :meth:`flags` returned for it.
+
+        By sensor: stored values [band, y, x] and flags [y, x].
+        """
         numbers = self._numbers(grid, self.base.band_names)
         if not self._offset_known:
             self.decision = self._decide(numbers, flags, grid)
@@ -98,7 +93,7 @@ class SceneReader:
             mask = np.where((stored == NODATA).any(axis=0), np.uint8(Mask.NODATA), np.uint8(0))
             stored[:, mask != 0] = NODATA
             pixels[one.id], masks[one.id] = stored, mask
-        return Cube(pixels, masks)
+        return pixels, masks
 
     def _base_pixels(
         self, numbers: Mapping[str, NDArray[np.float32]], flags: NDArray[np.uint8] | None
@@ -122,19 +117,16 @@ class SceneReader:
         return stored, mask
 
     def _numbers(
-        self, grid: GeoBox, bands: Sequence[str], resampling: Resampling | None = None
+        self, grid: GeoBox, bands: Sequence[str], resampling: Resampling | None = None, measured: str = ""
     ) -> dict[str, NDArray[np.float32]]:
         """Read the base sensor's raw numbers, whole ones, NaN where there are none: band -> [y, x]."""
-        futures = {band: self._pool.submit(self._band, self.base, band, grid, resampling) for band in bands}
+        futures = {band: self._pool.submit(self._band, self.base, band, grid, resampling, measured) for band in bands}
         numbers = {}
         for band, future in futures.items():
             values, covered = future.result()
-            self._note(band, covered)
+            self._covered[band] = self._covered.get(band, False) or covered
             numbers[band] = np.rint(values, out=values)
         return numbers
-
-    def _note(self, band: str, covered: bool) -> None:
-        self._covered[band] = self._covered.get(band, False) or covered
 
     def check_coverage(self) -> None:
         """Make sure, once all windows were read, that each file of the base sensor covers a part of the scene.
@@ -145,14 +137,14 @@ class SceneReader:
         outside = sorted(band for band, covered in self._covered.items() if not covered)
         if outside:
             link = storage.redact(str(asset_for(self._items[self.base.id][0], self.base.id, outside[0])["href"]))
-            message = f"Band {outside[0]} of scene '{self._scene.id}' does not cover the scene's grid ('{link}')."
+            message = f"Band {outside[0]} of scene '{self.scene.id}' does not cover the scene's grid ('{link}')."
             raise EarthenwareError("NO_OVERLAP", message)
 
     def _decide(
         self, numbers: Mapping[str, NDArray[np.float32]], flags: NDArray[np.uint8] | None, grid: GeoBox
     ) -> OffsetDecision | None:
         """Decide on the offset: from the pixels at hand if they are the scene's, else from a sample of all of it."""
-        check, whole = self.base.offsets, self._scene.grid
+        check, whole = self.base.offsets, self.scene.grid
         if check is None:
             return None
         longest = max(whole.height, whole.width)
@@ -166,7 +158,7 @@ class SceneReader:
         if len(declared) > 1:
             raise EarthenwareError(
                 "MIXED_OFFSETS",
-                f"The {self.base.title} items of scene '{self._scene.id}' declare different radiometric offsets.",
+                f"The {self.base.title} items of scene '{self.scene.id}' declare different radiometric offsets.",
             )
         raw = {band: np.nan_to_num(numbers[band]).astype(np.uint16) for band in check.bands}
         return check.decide(declared.pop(), raw, clear)

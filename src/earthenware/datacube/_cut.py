@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from earthenware.chips import Mask, column
-from earthenware.datacube._cube import Cube, SceneReader
+from earthenware.datacube._cube import SceneReader
 from earthenware.datacube._grid import ChipPlaces, chip_places, footprints, touching, window_sums
 from earthenware.datacube._spec import BuildSpec
 from earthenware.datacube._tally import Tally
@@ -77,7 +77,7 @@ def cut_scene(
         return
     reader = SceneReader(scene, reading, pool)
     for strip in _strips(places, scene.grid.width, size):
-        block = _cut_strip(reader, scene, spec, sensors, strip, tally)
+        block = _cut_strip(reader, spec, sensors, strip, tally)
         if block is not None:
             tally.splits[scene.split] = tally.splits.get(scene.split, 0) + len(block.rows)
             yield block
@@ -108,10 +108,10 @@ def _window(grid: GeoBox, places: ChipPlaces, size: int) -> tuple[GeoBox, ChipPl
 
 
 def _cut_strip(
-    reader: SceneReader, scene: Scene, spec: BuildSpec, sensors: Sequence[str], places: ChipPlaces, tally: Tally
+    reader: SceneReader, spec: BuildSpec, sensors: Sequence[str], places: ChipPlaces, tally: Tally
 ) -> ChipBlock | None:
-    size = spec.chip_size
-    window, local = _window(scene.grid, places, size)
+    size, grid = spec.chip_size, reader.scene.grid
+    window, local = _window(grid, places, size)
     flags = reader.flags(window)
     if flags is not None:
         keep = _fractions(flags, local, size, clouds=True).keep(spec, tally)
@@ -119,15 +119,21 @@ def _cut_strip(
             return None
         places, inner = places.take(keep), local.take(keep)
         top, left = int(inner.y.min()), int(inner.x.min())
-        window, local = _window(scene.grid, places, size)
+        window, local = _window(grid, places, size)
         flags = flags[top : top + window.height, left : left + window.width]
-    cube = reader.read(window, flags)
+    stored, flagged = reader.read(window, flags)
     # The bands have the last word: where one of them has no value, the classification may have seen none missing.
-    fractions = _fractions(cube.masks[reader.base.id], local, size, clouds=flags is not None)
+    fractions = _fractions(flagged[reader.base.id], local, size, clouds=flags is not None)
     keep = fractions.keep(spec, tally)
     if not keep.any():
         return None
-    return _block(reader, scene, sensors, size, places.take(keep), local.take(keep), cube, fractions.take(keep))
+    local = local.take(keep)
+    windows = [np.s_[..., y : y + size, x : x + size] for y, x in zip(local.y, local.x, strict=True)]
+    names = [name for name in sensors if name in stored]
+    pixels = {name: np.stack([stored[name][window] for window in windows]) for name in names}
+    masks = {name: np.stack([flagged[name][window] for window in windows]) for name in names}
+    rows = _rows(reader, sensors, size, places.take(keep), pixels, masks, fractions.take(keep))
+    return ChipBlock(pixels, masks, rows)
 
 
 def _fractions(flags: NDArray[np.uint8], places: ChipPlaces, size: int, *, clouds: bool) -> _Fractions:
@@ -140,26 +146,23 @@ def _fractions(flags: NDArray[np.uint8], places: ChipPlaces, size: int, *, cloud
     return _Fractions(missing / area, window_sums(covered, places, size) / np.maximum(area - missing, 1))
 
 
-def _block(
+def _rows(
     reader: SceneReader,
-    scene: Scene,
     sensors: Sequence[str],
     size: int,
     places: ChipPlaces,
-    local: ChipPlaces,
-    cube: Cube,
+    pixels: Mapping[str, NDArray[np.int16]],
+    masks: Mapping[str, NDArray[np.uint8]],
     fractions: _Fractions,
-) -> ChipBlock:
-    windows = [np.s_[..., y : y + size, x : x + size] for y, x in zip(local.y, local.x, strict=True)]
-    names = [name for name in sensors if name in cube.pixels]
-    pixels = {name: np.stack([cube.pixels[name][window] for window in windows]) for name in names}
-    masks = {name: np.stack([cube.masks[name][window] for window in windows]) for name in names}
+) -> list[dict[str, Any]]:
+    """Return the index rows of chips with these pixels [chip, band, y, x] and masks [chip, y, x]."""
+    scene = reader.scene
     centres, outlines = footprints(scene.grid, places, size)
     a, b, c, d, e, f = scene.grid.affine[:6]
     crs = str(scene.grid.crs)
-    links = {name: reader.links(name) for name in names}
-    nodata = {name: ((masks[name] & int(Mask.NODATA)) != 0).mean(axis=(1, 2)) for name in names}
-    label = next((one for one in map(sensor, names) if one.role == "label"), None)
+    links = {name: reader.links(name) for name in pixels}
+    nodata = {name: ((mask & int(Mask.NODATA)) != 0).mean(axis=(1, 2)) for name, mask in masks.items()}
+    label = next((one for one in map(sensor, pixels) if one.role == "label"), None)
     codes, shares = _majority(label, pixels[label.id]) if label else (np.full(len(places), -1), np.zeros(len(places)))
     decided = reader.decision.columns() if reader.decision else {}
     of_base = {column(reader.base.id, name): value for name, value in decided.items()}
@@ -192,7 +195,7 @@ def _block(
             row[column(name, "items")] = [one.id for one in scene.items[name]] if here else []
             row[column(name, "hrefs")] = links[name] if here else []
         rows.append(row)
-    return ChipBlock(pixels, masks, rows)
+    return rows
 
 
 def _majority(label: Sensor, classes: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

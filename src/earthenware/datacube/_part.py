@@ -47,16 +47,8 @@ _UPLOADS = 8
 class PartTask:
     """What a worker needs to build a part.
 
-    Attributes:
-        key: The part's key.
-        path: Where it goes, relative to the output.
-        uri: Where it goes.
-        scenes: Rows of the table of scenes.
-        sensors: Sensors to store.
-        gsd: Ground sampling distance of the scenes' grids in metres.
-        spec: How to build.
-        reading: How files are read.
-        scratch: A local folder for parts that are to be uploaded.
+    The part goes to ``uri``, which is ``path`` below the output; ``gsd`` is that of the scenes' grids in metres, and
+    ``scratch`` a local folder for parts that are to be uploaded.
     """
 
     key: str
@@ -114,15 +106,15 @@ def build_part(task: PartTask) -> BuiltPart:
         shutil.rmtree(directory, ignore_errors=True)  # what a worker of this attempt left that died
     else:
         directory = Path(tempfile.mkdtemp(prefix=f"{task.key}-", dir=task.scratch))
+    in_place = False
     try:
         built = _build(task, directory)
-        if not local and built.payload["chips"]:
+        if built.payload["chips"] and not local:
             _upload(directory, task.uri)
-    except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
-        raise
-    if not local or not built.payload["chips"]:
-        shutil.rmtree(directory, ignore_errors=True)
+        in_place = local and bool(built.payload["chips"])
+    finally:
+        if not in_place:
+            shutil.rmtree(directory, ignore_errors=True)
     return built
 
 

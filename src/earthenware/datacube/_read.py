@@ -49,22 +49,13 @@ def _crs(text: str) -> Any:
 def read_band(
     links: Sequence[str], grid: GeoBox, *, resampling: Resampling, accept: Accept, reading: Reading
 ) -> tuple[NDArray[np.float32], bool]:
-    """Read a band from one or several files onto a grid.
+    """Read a band onto a grid: values [y, x], NaN where there is none, and whether any file covers a part of the grid.
 
     Where grids coincide pixels are copied, never interpolated. Elsewhere they are warped (GDAL places them to 0.02
     source pixels), files that have ground control points instead of a transform by these; a pixel is valid where the
-    source pixel that it falls into is valid, and an invalid one gives nothing to its neighbours.
-
-    Args:
-        links: Readable links; where files overlap, the first that has a valid pixel counts.
-        grid: The grid wanted.
-        resampling: How to warp.
-        accept: Says which source pixels are measurements, given their raw numbers; the file's own nodata is left out
-            in any case.
-        reading: How files are read.
-
-    Returns:
-        Values [y, x], NaN where there is none, and whether any file covers a part of the grid.
+    source pixel that it falls into is valid, and an invalid one gives nothing to its neighbours. Where files overlap,
+    the first that has a valid pixel counts. ``accept`` says which raw numbers are measurements; a file's own nodata is
+    left out in any case.
 
     Raises:
         EarthenwareError: ``NO_CRS``, or what :func:`open_raster` raises, naming the file.

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from earthenware.rasters._gdal import Reading
-    from earthenware.rasters._open import open_raster, read_pixels
+    from earthenware.rasters._open import Reading, open_raster, read_pixels
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 

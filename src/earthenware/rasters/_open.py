@@ -1,10 +1,11 @@
-"""Opening a raster and reading its pixels; what goes wrong names the file."""
+"""Opening a raster and reading its pixels, over the web, from S3 or from here; what goes wrong names the file."""
 
 from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 
 from earthenware import network, storage
 from earthenware.errors import EarthenwareError, reason
-from earthenware.rasters._gdal import Reading, gdal_options
 
 _LONGEST_SIDE: Final = 2**20
 """Pixels of a file's longer side; WorldCover's largest files have 36,000."""
@@ -24,14 +24,34 @@ _LARGEST_READ: Final = 2**30
 """Bytes read at once; a whole Sentinel-2 band has 241 MB."""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How rasters are read.
+
+    Attributes:
+        retries: Times a request that failed with 429, 5xx or a broken connection is repeated; the delay doubles.
+        timeout: Seconds that a request may take.
+        delay: Seconds before the first repetition.
+        own: URIs that the user gave: their buckets are asked with the user's endpoint and keys, see
+            :func:`earthenware.storage.access`.
+        catalog: Address of the catalog that the links come from; they are followed to public hosts, and to hosts of
+            the kind that the catalog's own is of.
+    """
+
+    retries: int = 3
+    timeout: float = 60
+    delay: float = 0.5
+    own: tuple[str, ...] = ()
+    catalog: str = ""
+
+
 @contextmanager
-def open_raster(href: str, reading: Reading | None = None, *, media_type: str = "") -> Iterator[Any]:
-    """Open a raster as a GeoTIFF or, where its media type or its name says so, as JPEG 2000; as nothing else.
+def open_raster(href: str, reading: Reading | None = None) -> Iterator[Any]:
+    """Open a raster as a GeoTIFF or, where its name says so, as JPEG 2000; as nothing else.
 
     Args:
         href: A local path, or a ``file``, ``s3``, ``https`` or ``http`` link.
         reading: How to read.
-        media_type: What the catalog says that the file is.
 
     Yields:
         rasterio's dataset. GDAL's errors within the block are raised as below, too.
@@ -50,8 +70,8 @@ def open_raster(href: str, reading: Reading | None = None, *, media_type: str = 
     try:
         # The session of no cloud: rasterio's own would look for keys, and set them for any link.
         with (
-            rasterio.Env(session=DummySession(), **gdal_options(href, reading)),
-            rasterio.open(path, driver=_driver(href, media_type)) as file,
+            rasterio.Env(session=DummySession(), **_gdal_options(href, reading)),
+            rasterio.open(path, driver=_driver(href)) as file,
         ):
             _check_size(file, href)
             yield file
@@ -106,11 +126,57 @@ def _gdal_path(href: str) -> str:
     return str(path)
 
 
-def _driver(href: str, media_type: str) -> str:
-    kind = media_type.partition(";")[0].strip().lower()
+def _driver(href: str) -> str:
     suffix = PurePosixPath(urlsplit(href).path if "://" in href else href).suffix.lower()
-    jpeg2000 = kind in ("image/jp2", "image/jpx", "image/j2k") or suffix in (".jp2", ".j2k", ".jpx")
-    return "JP2OpenJPEG" if jpeg2000 else "GTiff"
+    return "JP2OpenJPEG" if suffix in (".jp2", ".j2k", ".jpx") else "GTiff"
+
+
+def _gdal_options(href: str, reading: Reading) -> dict[str, Any]:
+    """Return GDAL's configuration for reading one Cloud-Optimized GeoTIFF."""
+    options: dict[str, Any] = {
+        # No listing and no file beside the file: one request opens a COG, and no overview, mask or world file of
+        # somebody's choice has a say.
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "GDAL_PAM_ENABLED": "NO",
+        "GDAL_GEOREF_SOURCES": "INTERNAL",
+        "GDAL_INGESTED_BYTES_AT_OPEN": 32768,  # the header of a COG in that one request
+        "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+        "GDAL_HTTP_MULTIPLEX": "YES",
+        "GDAL_HTTP_MAX_RETRY": reading.retries,
+        "GDAL_HTTP_RETRY_DELAY": reading.delay,
+        "GDAL_HTTP_CONNECTTIMEOUT": min(20, reading.timeout),
+        "GDAL_HTTP_TIMEOUT": reading.timeout,
+        "VSI_CACHE": True,
+        "VSI_CACHE_SIZE": 4 * 2**20,
+        "CPL_VSIL_CURL_CACHE_SIZE": 64 * 2**20,
+        "GDAL_CACHEMAX": 64,  # MB
+        "GDAL_NUM_THREADS": 1,  # files are read in parallel, and processes run side by side
+        "PROJ_NETWORK": "OFF",
+    }
+    if href.startswith("s3://"):
+        return options | _s3_options(href, reading)
+    if storage.is_web(href) and (relay := network.relay(network.neighbourhood(href, reading.catalog))):
+        options["GDAL_HTTP_PROXY"] = relay  # of https, too
+    return options
+
+
+def _s3_options(href: str, reading: Reading) -> dict[str, Any]:
+    """Return what GDAL has other names for than every other client; the keys it finds in the environment itself."""
+    access = storage.access(href, reading.own)
+    options: dict[str, Any] = {
+        "AWS_S3_ENDPOINT": access.parts.netloc,
+        "AWS_HTTPS": "NO" if access.plain_http else "YES",
+        "AWS_VIRTUAL_HOSTING": "TRUE" if _virtual_hosting(access) else "FALSE",
+        "AWS_REGION": access.region,
+    }
+    if not access.signed:
+        options |= {"AWS_NO_SIGN_REQUEST": "YES", "AWS_REQUEST_PAYER": ""}
+    return options
+
+
+def _virtual_hosting(access: storage.Access) -> bool:
+    """Return whether a bucket is a part of the host's name: at Amazon; other stores seldom have such names."""
+    return not access.endpoint
 
 
 def _check_size(file: Any, href: str) -> None:

@@ -16,7 +16,6 @@ from earthenware.scenes._table import (
     SceneTable,
     open_scenes,
     parse_scene,
-    read_scenes,
     scenes_table,
 )
 
@@ -29,6 +28,5 @@ __all__ = [
     "SceneTable",
     "open_scenes",
     "parse_scene",
-    "read_scenes",
     "scenes_table",
 ]

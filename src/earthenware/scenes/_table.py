@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -60,13 +60,6 @@ def scenes_table(scenes: Sequence[Scene], sensors: Sequence[str]) -> pa.Table:
 
 
 def _row(scene: Scene, sensors: Sequence[str]) -> dict[str, Any]:
-    items = {
-        sensor: [
-            {"id": one.id, "datetime": one.datetime, "item": json.dumps(one.item, sort_keys=True, default=str)}
-            for one in scene.items.get(sensor, ())
-        ]
-        for sensor in sensors
-    }
     return {
         "id": scene.id,
         "site": scene.site,
@@ -79,17 +72,19 @@ def _row(scene: Scene, sensors: Sequence[str]) -> dict[str, Any]:
         "width": scene.grid.width,
         "catalog": scene.catalog,
         "withheld": [list(bounds) for bounds in scene.withheld],
-        **items,
+        **{
+            sensor: [
+                {"id": one.id, "datetime": one.datetime, "item": json.dumps(one.item, sort_keys=True, default=str)}
+                for one in scene.items.get(sensor, ())
+            ]
+            for sensor in sensors
+        },
     }
 
 
 @dataclass(frozen=True)
 class SceneTable:
-    """The scenes of a query, checked but not yet parsed.
-
-    Attributes:
-        table: The rows.
-    """
+    """The scenes of a query, checked but not yet parsed."""
 
     table: pa.Table
 
@@ -106,14 +101,11 @@ class SceneTable:
         """Id of the sensor that gives the scenes their grids."""
         return next(sensor for sensor in self.sensors if SENSORS[sensor].role == "base")
 
-    @cached_property
-    def _order(self) -> list[int]:
-        ids = self.table["id"].to_pylist()
-        return sorted(range(len(ids)), key=lambda row: (hashlib.sha256(ids[row].encode()).hexdigest(), ids[row]))
-
     def shard(self, index: int, count: int) -> list[SceneRow]:
         """Return every ``count``-th scene in the order of their ids' hashes, which mixes sites and dates."""
-        rows: list[SceneRow] = self.table.take(pa.array(self._order[index::count], pa.int64())).to_pylist()
+        ids = self.table["id"].to_pylist()
+        order = sorted(range(len(ids)), key=lambda row: (hashlib.sha256(ids[row].encode()).hexdigest(), ids[row]))
+        rows: list[SceneRow] = self.table.take(pa.array(order[index::count], pa.int64())).to_pylist()
         return rows
 
     def scenes(self, ids: Collection[str] | None = None) -> list[Scene]:
@@ -134,37 +126,26 @@ def open_scenes(uri: str) -> SceneTable:
     Raises:
         EarthenwareError: ``NO_SCENES`` for a missing or an empty table, ``BAD_SCENES`` for one that is not in shape.
     """
-    where = storage.redact(uri)
+    named = f"The table of scenes '{storage.redact(uri)}'"
     try:
         table = storage.read_table(uri if uri.endswith(".parquet") else artifact(uri, SCENES_FILE))
     except FileNotFoundError as error:
-        message = f"'{where}' holds no table of scenes ({SCENES_FILE})."
+        message = f"'{storage.redact(uri)}' holds no table of scenes ({SCENES_FILE})."
         raise EarthenwareError("NO_SCENES", message, _REMEDY) from error
     missing = [name for name in _COLUMNS if name not in table.column_names]
     if missing:
-        raise EarthenwareError("BAD_SCENES", f"The table of scenes '{where}' has no column '{missing[0]}'.", _REMEDY)
+        raise EarthenwareError("BAD_SCENES", f"{named} has no column '{missing[0]}'.", _REMEDY)
     bases = [name for name in table.column_names if name in SENSORS and SENSORS[name].role == "base"]
     if len(bases) != 1:
-        message = f"The table of scenes '{where}' has {len(bases)} base sensors, not one."
-        raise EarthenwareError("BAD_SCENES", message, _REMEDY)
+        raise EarthenwareError("BAD_SCENES", f"{named} has {len(bases)} base sensors, not one.", _REMEDY)
     if not len(table):
-        message = f"The table of scenes '{where}' is empty."
-        raise EarthenwareError("NO_SCENES", message, "Widen the area, the dates or the cloud limit of the query.")
-    ids = table["id"].to_pylist()
-    if len(set(ids)) != len(ids):
-        twice = next(one for one in ids if ids.count(one) > 1)
-        message = f"The table of scenes '{where}' names '{twice}' twice."
-        raise EarthenwareError("BAD_SCENES", message, "Scene ids must be unique, as chips are named after them.")
+        remedy = "Widen the area, the dates or the cloud limit of the query."
+        raise EarthenwareError("NO_SCENES", f"{named} is empty.", remedy)
+    most, times = Counter(table["id"].to_pylist()).most_common(1)[0]
+    if times > 1:
+        remedy = "Scene ids must be unique, as chips are named after them."
+        raise EarthenwareError("BAD_SCENES", f"{named} names '{most}' twice.", remedy)
     return SceneTable(table)
-
-
-def read_scenes(uri: str, ids: Collection[str] | None = None) -> list[Scene]:
-    """Read the scenes of a query's output, or of a Parquet file; all, or those of some ids.
-
-    Raises:
-        EarthenwareError: ``NO_SCENES``, ``BAD_SCENES`` or ``BAD_SCENE``.
-    """
-    return open_scenes(uri).scenes(ids)
 
 
 def parse_scene(row: SceneRow, sensors: Sequence[str]) -> Scene:
@@ -174,12 +155,12 @@ def parse_scene(row: SceneRow, sensors: Sequence[str]) -> Scene:
         EarthenwareError: ``BAD_SCENE``, naming what is wrong with it.
     """
     try:
-        items: dict[str, tuple[ChosenItem, ...]] = {}
-        for sensor in sensors:
-            chosen = row.get(sensor) or []
-            items[sensor] = tuple(
-                ChosenItem(str(one["id"]), one["datetime"], json.loads(one["item"])) for one in chosen
+        items = {
+            sensor: tuple(
+                ChosenItem(str(one["id"]), one["datetime"], json.loads(one["item"])) for one in row.get(sensor) or ()
             )
+            for sensor in sensors
+        }
         if not all(isinstance(one.item, dict) for chosen in items.values() for one in chosen):
             raise ValueError("an item is not a JSON object")
         withheld: list[Bounds] = [(float(a), float(b), float(c), float(d)) for a, b, c, d in row.get("withheld") or []]

@@ -10,7 +10,7 @@ import numpy as np
 
 from earthenware.chips import Mask, column
 from earthenware.errors import EarthenwareError
-from earthenware.scenes import read_scenes
+from earthenware.scenes import open_scenes
 from earthenware.sensors import SENSORS
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def add_claims(offsets: pd.DataFrame, scenes: Sequence[str]) -> None:
     found: dict[tuple[str, str], float] = {}
     for uri in scenes if len(told) else ():
         try:
-            behind = read_scenes(uri, set(told["scene_id"]))
+            behind = open_scenes(uri).scenes(set(told["scene_id"]))
         except EarthenwareError:
             continue
         for scene in behind:
