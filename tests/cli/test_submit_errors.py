@@ -77,7 +77,7 @@ def test_a_connection_that_breaks_while_the_run_is_started_tells_to_look_first(s
     ("host", "code", "said"),
     [
         ("http://127.0.0.1:9", "KFP_UNREACHABLE", "refused"),
-        ("http://no-such-host.invalid", "KFP_UNREACHABLE", "does not resolve"),
+        ("http://no-such-host.invalid", "KFP_UNREACHABLE", "name of the host is not known"),
         ("localhost:8080", "BAD_OPTION", "not an http:// or https:// URL"),
     ],
 )

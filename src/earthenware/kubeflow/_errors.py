@@ -6,12 +6,11 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, one_line, reason
 from earthenware.kubeflow._connection import Connection
 
 STARTING: Final = "start the run"
@@ -66,37 +65,25 @@ def explain_status(status: int, body: str, doing: str, connection: Connection) -
 
 def explain_network(error: BaseException, doing: str, connection: Connection) -> EarthenwareError:
     """Return the error for a request that got no answer: no such host, refused, broken off, no trust."""
-    import socket
     import ssl
 
     import urllib3.exceptions as http
 
-    causes = list(_causes(error))
-    host = connection.host
-    name = urlsplit(host).hostname or host
-    text = connection.mask(" ".join(str(causes[-1]).split()))[:200]
-    # A request that was sent may have been carried out, although its answer was lost.
-    begun = "Look in Kubeflow first whether the run has begun; if it has not, give" if doing == STARTING else "Give"
-    again = f"{begun} the same command again."
+    host, causes = connection.host, list(_causes(error))
     if any(isinstance(cause, ssl.SSLError | http.SSLError) for cause in causes):
-        said = re.sub(r"\s*\(_ssl\.c:\d+\)", "", text).rstrip(".")
+        said = connection.mask(one_line(re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(causes[-1])), 200))
         remedy = "Give the authority's certificate with --ca-cert, and the host name for which it was issued."
-        if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text:
+        if "wrong version number" in said.lower().replace("_", " "):
             remedy = "The port speaks plain HTTP: write http:// instead of https://."
         return EarthenwareError("KFP_TLS", f"There is no trusted TLS connection to {host}: {said}.", remedy)
-    if any(isinstance(cause, http.NameResolutionError | socket.gaierror) for cause in causes):
-        message = f"There is no host '{name}': its name does not resolve."
-        return EarthenwareError(
-            "KFP_UNREACHABLE", message, "Check --host, the VPN, and that a cluster's name is used in it."
-        )
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        message = f"Nothing listens at {host}: the connection was refused."
-        return EarthenwareError("KFP_UNREACHABLE", message, "Check --host; a kubectl port-forward may have ended.")
-    if any(isinstance(cause, http.TimeoutError | TimeoutError) for cause in causes):
-        message = f"{host} did not answer in time when it was asked to {doing}."
-        return EarthenwareError("KFP_UNREACHABLE", message, f"Check the network, the VPN and the proxy. {again}")
-    message = f"The connection to {host} broke when it was asked to {doing}: {text.rstrip('.')}."
-    return EarthenwareError("KFP_UNREACHABLE", message, again)
+    # A request that was sent may have been carried out, although its answer was lost.
+    begun = "Look in Kubeflow first whether the run has begun; if it has not, give" if doing == STARTING else "Give"
+    message = f"{host} did not answer when it was asked to {doing}: {connection.mask(reason(error))}."
+    remedy = (
+        "Check --host (a cluster's own names hold in it alone), the VPN and the proxy; a kubectl port-forward may have "
+        f"ended. {begun} the same command again."
+    )
+    return EarthenwareError("KFP_UNREACHABLE", message, remedy)
 
 
 def not_kubeflow(connection: Connection, reason: str) -> EarthenwareError:
@@ -146,19 +133,18 @@ def _server_says(body: str) -> str:
     if isinstance(value, dict):
         found = (value.get(key) for key in ("message", "error_message", "error"))
         value = next((text for text in found if isinstance(text, str) and text), "")
-    text = storage.redact_text(" ".join(str(value).split()))
-    return f"{text[:297]}..." if len(text) > 300 else text.rstrip(".")
+    return one_line(str(value), 300)
 
 
 def _is_html(body: str) -> bool:
     return bool(re.match(r"(?is)\s*<(!doctype|html|head|body|\?xml)", body))
 
 
-def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        reason = getattr(error, "reason", None)
-        inner = next((one for one in error.args if isinstance(one, BaseException)), None)
-        error = reason if isinstance(reason, BaseException) else error.__cause__ or inner or error.__context__
-    return found
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it, as urllib3 and Python nest them."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        inner = (getattr(error, "reason", None), error.__cause__, *error.args, error.__context__)
+        error = next((one for one in inner if isinstance(one, BaseException)), None)

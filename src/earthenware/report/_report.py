@@ -66,20 +66,22 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
     found = read_evaluation(inputs["evaluation"])
     product = ColouredProduct.of(EmbeddingProduct.open(inputs["embeddings"]))
     store = ChipStore.open(inputs["chips"])
+    behind = lineage(*inputs.values())
+    read = {name: behind[storage.normalise(uri)] for name, uri in inputs.items()}
     steps: dict[str, list[Manifest]] = {}
-    for manifest in lineage(*inputs.values()).values():
+    for manifest in behind.values():
         steps.setdefault(manifest.step, []).append(manifest)
     seconds = {step: sum(one.seconds.get("total", 0.0) for one in some) for step, some in steps.items()}
     attempt.log("drawing the datacubes")
     cubes = [(cube, cube_views(store, cube)) for cube in choose_cubes(store, spec.sites, spec.seed)]
-    rows = summary_rows(store, steps, found)
+    rows = summary_rows(store, read, steps, found)
     timed = [*rows, ("time per step", ", ".join(f"{name} {describe_seconds(s)}" for name, s in seconds.items()))]
     values = {
         "title": spec.title,
-        **headline(store, steps, found),
+        **headline(store, read, found),
         "rows": timed,
         "flags": FLAG_KEY,
-        **_training(inputs["model"], steps),
+        **_training(inputs["model"], read["model"]),
         "found": Findings(found),
         "panels": [(one, read_artifact(inputs["evaluation"], one.path)) for one in found.pictures],
         "product": product,
@@ -106,7 +108,7 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
     return Result(counts={"sites": len(cubes), "bytes": len(page)})
 
 
-def _training(model: str, steps: Steps) -> dict[str, Any]:
+def _training(model: str, manifest: Manifest) -> dict[str, Any]:
     """Return how training went, as charts that are empty where it is not known, and the share of hidden patches."""
     try:
         rows: list[dict[str, Any]] = storage.read_table(artifact(model, "history.parquet")).to_pylist()
@@ -120,7 +122,6 @@ def _training(model: str, steps: Steps) -> dict[str, Any]:
         ]
         return line_chart([float(row["epoch"]) for row in rows], series, x_label="epoch", y_label=label)
 
-    spec = steps["train"][0].spec if "train" in steps else {}
     return {
         "losses": chart(
             "loss: mean squared error of hidden patches",
@@ -130,7 +131,7 @@ def _training(model: str, steps: Steps) -> dict[str, Any]:
         "rate": chart(
             "learning rate at the end of the epoch (thousandths)", ("rate", "c", "learning_rate"), scale=1000.0
         ),
-        "hidden": 100 * spec["mask_ratio"] if "mask_ratio" in spec else None,
+        "hidden": 100 * manifest.spec["mask_ratio"] if "mask_ratio" in manifest.spec else None,
     }
 
 

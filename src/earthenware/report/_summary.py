@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,21 +18,15 @@ Steps = Mapping[str, Sequence[Manifest]]
 """The steps behind a report by name, several manifests where a step ran in shards."""
 
 
-def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Add up what the shards of a step counted."""
-    found: Counter[str] = Counter()
-    for one in counts:
-        found.update(one)
-    return dict(found)
+def headline(store: ChipStore, read: Mapping[str, Manifest], found: Evaluation) -> dict[str, Any]:
+    """Return the page's first sentence (``lead``) and the figures that matter most (``tiles``).
 
-
-def _counts(steps: Steps, step: str) -> dict[str, int]:
-    return _total(manifest.counts for manifest in steps.get(step, ()))
-
-
-def headline(store: ChipStore, steps: Steps, found: Evaluation) -> dict[str, Any]:
-    """Return the page's first sentence (``lead``) and the figures that matter most (``tiles``)."""
-    parameters = _counts(steps, "train").get("parameters", 0)
+    Args:
+        store: The chips.
+        read: Manifests of the report's inputs by their names.
+        found: The evaluation.
+    """
+    parameters = read["model"].counts.get("parameters", 0)
     size = f" of {parameters / 1e6:.1f} million parameters" if parameters else ""
     seen = [
         f"{layout.kind} ({SENSORS[name].id if name in SENSORS else name})"
@@ -51,20 +45,20 @@ def headline(store: ChipStore, steps: Steps, found: Evaluation) -> dict[str, Any
     if trained is not None:
         beside = ", ".join(f"{NAMES[row.features]} {row.balanced_accuracy:.2f}" for row in others if row is not None)
         tiles.append((f"{trained.balanced_accuracy:.2f}", f"balanced accuracy of a linear probe; {beside}"))
-    made = _counts(steps, "embed")
-    if made:
-        tiles.append((f"{made.get('embeddings', 0):,}", f"embeddings of {made.get('dimensions', 0)} dimensions"))
+    made = read["embeddings"].counts
+    tiles.append((f"{made['embeddings']:,}", f"embeddings of {made['dimensions']} dimensions"))
     return {"lead": lead, "tiles": tiles}
 
 
-def summary_rows(store: ChipStore, steps: Steps, found: Evaluation) -> list[tuple[str, str]]:
-    """Return names and values for a person, in the order of the steps."""
-    rows = [("scenes", _scenes(store, steps)), ("chips", _chips(store)), ("left out", _left_out(steps))]
-    rows.append(("loss", _losses(steps)))
+def summary_rows(
+    store: ChipStore, read: Mapping[str, Manifest], steps: Steps, found: Evaluation
+) -> list[tuple[str, str]]:
+    """Return names and values for a person, in the order of the steps; see :func:`headline`."""
+    rows = [("scenes", _scenes(store, steps)), ("chips", _chips(store)), ("left out", _left_out(read["chips"], steps))]
+    rows.append(("loss", _losses(read["model"])))
     rows += _errors(found) + _probes(found)
-    embed = _counts(steps, "embed")
-    if embed:
-        rows.append(("embeddings", f"{embed.get('embeddings', 0):,} of {embed.get('dimensions', 0)} dimensions"))
+    made = read["embeddings"].counts
+    rows.append(("embeddings", f"{made['embeddings']:,} of {made['dimensions']} dimensions"))
     collapse = found.collapse
     if collapse is not None:
         state = "ALARM: " + "; ".join(collapse.reasons) if collapse.alarm else "no alarm"
@@ -80,7 +74,7 @@ def _unique(store: ChipStore, name: str) -> int:
 def _scenes(store: ChipStore, steps: Steps) -> str:
     times = [moment for moment in store.index["datetime"].to_pylist() if moment is not None]
     period = f", {min(times):%Y-%m-%d} to {max(times):%Y-%m-%d}" if times else ""
-    asked = _counts(steps, "query").get("scenes")
+    asked = sum(manifest.counts.get("scenes", 0) for manifest in steps.get("query", ()))
     of_all = f" of {asked:,}" if asked else ""
     return f"{_unique(store, 'scene_id'):,}{of_all} with chips, {_unique(store, 'site'):,} sites{period}"
 
@@ -91,27 +85,26 @@ def _chips(store: ChipStore) -> str:
     return f"{len(store):,} of {store.chip_size} x {store.chip_size} pixels of {number(store.gsd)} m ({shares})"
 
 
-def _left_out(steps: Steps) -> str:
-    build = _counts(steps, "build") or _counts(steps, "merge")
+def _left_out(chips: Manifest, steps: Steps) -> str:
     names = {"chips_dropped_cloud": "chips too cloudy", "chips_dropped_nodata": "chips without enough data"}
-    parts = [f"{build[key]:,} {text}" for key, text in names.items() if build.get(key)]
+    parts = [f"{chips.counts[key]:,} {text}" for key, text in names.items() if chips.counts.get(key)]
     for step, manifests in steps.items():
         if step != "merge":  # which repeats the rejects of what it merged
-            reasons = sorted(_total(manifest.rejects for manifest in manifests).items())
-            parts += [f"{count:,} by {step}: {reason}" for reason, count in reasons]
+            reasons = Counter[str]()
+            for manifest in manifests:
+                reasons.update(manifest.rejects)
+            parts += [f"{count:,} by {step}: {reason}" for reason, count in sorted(reasons.items())]
     return "; ".join(parts) or "nothing"
 
 
-def _losses(steps: Steps) -> str:
-    if "train" not in steps:
-        return ""
-    metrics = steps["train"][0].metrics
+def _losses(model: Manifest) -> str:
+    metrics = model.metrics
     parts = []
     for name in ("train", "validation"):
         last, first = metrics.get(f"{name}_loss"), metrics.get(f"first_{name}_loss")
         if last is not None:
             parts.append(f"{name} {number(first)} to {number(last)}" if first is not None else f"{name} {number(last)}")
-    epochs = _counts(steps, "train").get("epochs")
+    epochs = model.counts.get("epochs")
     return ", ".join(parts) + (f" in {epochs} epochs" if epochs else "")
 
 
