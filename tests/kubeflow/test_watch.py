@@ -135,7 +135,7 @@ def test_steps_and_their_pods_are_worked_out_from_a_pipeline():
             }
         },
     }
-    one, two = steps_of(document)
+    two, one = steps_of(document)
     assert (one.name, one.template, two.name) == ("one", "metadata-0-2-system-container-impl", "two")
     below = [("root", "loop", f"iteration-iterations({number}:{number})") for number in range(2)]
     tries = [(*below[0], "iteration-item", "two", "executor(0)"), (*below[1], "iteration-item", "two", "executor(0)")]

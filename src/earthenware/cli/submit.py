@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def submit(ctx: click.Context, /, **options: Any) -> None:
     say(f"Kubeflow   {done.url}")
     if mlflow := _mlflow(profile, graph, spec):
         say(f"MLflow     {mlflow}")
-    found = {**done.to_json(), "mlflow": mlflow}
+    found = {**asdict(done), "mlflow": mlflow}
     if options["follow"]:
         ctx.exit(_follow(client, options, done.run_id, found))
     if schedule is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,9 @@ def compile_pipeline(pipeline: str, profile: Profile, image: str = "") -> Compil
             not know; ``VERSION_MISMATCH`` when another version of this package made it; ``BAD_OPTION`` for an image
             that is no pinned reference.
     """
+    import yaml
+    from google.protobuf import json_format
+
     if image and wrong_image(image):
         raise EarthenwareError("BAD_OPTION", f"--image {image}: {wrong_image(image)}.", "Build and push it with a tag.")
     file = compiled_pipeline(pipeline)
@@ -78,10 +82,48 @@ def compile_pipeline(pipeline: str, profile: Profile, image: str = "") -> Compil
         retries = profile.step(step_name(label)).retries
         if retries is not None and retries.count:
             task.retry_policy.CopyFrom(retry_policy(retries))
-    _limit_run(platform, profile)
-    _store(deployment, spec)
+    limits = {"resource_ttl_on_completion": profile.ttl_seconds, "active_deadline_seconds": profile.deadline_seconds}
+    for name, seconds in limits.items():
+        if seconds:
+            setattr(platform.platforms[_PLATFORM].pipelineConfig, name, seconds)
+    spec.deployment_spec.CopyFrom(_as(deployment, type(spec.deployment_spec)))
     header = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
-    return CompiledPipeline(spec.pipeline_info.name, version, header + _dump(spec, platform), spec, platform)
+    documents = [json_format.MessageToDict(one) for one in (spec, platform) if one is spec or one.platforms]
+    dumped = str(yaml.dump_all(documents, sort_keys=True))
+    return CompiledPipeline(spec.pipeline_info.name, version, header + dumped, spec, platform)
+
+
+def manifests(compiled: CompiledPipeline, namespace: str = "") -> str:
+    """Return a ``Pipeline`` and a ``PipelineVersion`` of ``pipelines.kubeflow.org/v2beta1`` as YAML.
+
+    The version is named as ``earthenware submit`` names it, so that either finds what the other has put there.
+
+    Args:
+        compiled: The pipeline.
+        namespace: Namespace of the objects; empty leaves it to who applies them.
+    """
+    from kfp.compiler import Compiler
+    from kfp.compiler.compiler_utils import KubernetesManifestOptions
+    from kfp.components import load_component_from_text
+
+    options = KubernetesManifestOptions(
+        pipeline_name=compiled.name,
+        pipeline_display_name=compiled.spec.pipeline_info.display_name or compiled.name,
+        # A version such as 1.2.0+local has a sign that a Kubernetes name may not have.
+        pipeline_version_name=re.sub(r"[^a-z0-9.-]+", "-", compiled.version_name.lower()).strip("-."),
+        pipeline_version_display_name=compiled.version_name,
+        namespace=namespace or None,
+        include_pipeline_manifest=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "manifests.yaml"
+        Compiler().compile(
+            load_component_from_text(compiled.text),
+            str(file),
+            kubernetes_manifest_format=True,
+            kubernetes_manifest_options=options,
+        )
+        return file.read_text(encoding="utf-8")
 
 
 def compiled_pipeline(name: str) -> Path:
@@ -108,46 +150,41 @@ def _parse(text: str, file: str) -> tuple[Any, Any, Any]:
     """Return PipelineSpec, PipelineDeploymentConfig and PlatformSpec; unknown fields are refused, at every depth."""
     import yaml
     from google.protobuf import json_format
-    from kfp.pipeline_spec import pipeline_spec_pb2
+    from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
+    from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
     # libyaml reads the same values several times as fast as PyYAML's own loader; it may be missing from a build.
-    documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    first, *more = yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     try:
-        spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
-        stored = json_format.MessageToDict(spec.deployment_spec)
-        deployment = json_format.ParseDict(stored, pipeline_spec_pb2.PipelineDeploymentConfig())
-        platform = json_format.ParseDict(documents[1] if documents[1:] else {}, pipeline_spec_pb2.PlatformSpec())
-        for executor in platform.platforms[_PLATFORM].deployment_spec.executors.values() if documents[1:] else ():
-            _executor_config(executor)
+        spec = json_format.ParseDict(first, pb.PipelineSpec())
+        deployment = _as(spec.deployment_spec, pb.PipelineDeploymentConfig)
+        platform = json_format.ParseDict(more[0] if more else {}, pb.PlatformSpec())
+        for executor in platform.platforms[_PLATFORM].deployment_spec.executors.values() if more else ():
+            _as(executor, KubernetesExecutorConfig)
     except json_format.ParseError as error:
         message = f"The compiled pipeline {file} has something that Kubeflow does not know: {error}."
         raise EarthenwareError("BAD_PIPELINE", message, "Compile it anew with 'make pipelines'.") from None
     return spec, deployment, platform
 
 
-def _executor_config(struct: Any) -> Any:
+def _as(message: Any, kind: Any) -> Any:
+    """Return a protobuf as another type that has the same JSON."""
     from google.protobuf import json_format
-    from kfp.kubernetes import kubernetes_executor_config_pb2 as pb
 
-    return json_format.ParseDict(json_format.MessageToDict(struct), pb.KubernetesExecutorConfig())
+    return json_format.ParseDict(json_format.MessageToDict(message), kind())
 
 
 def _edit_platform(platform: Any, label: str, profile: Profile) -> None:
-    from google.protobuf import json_format, struct_pb2
+    from google.protobuf import struct_pb2
+    from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
 
     executors = platform.platforms[_PLATFORM].deployment_spec.executors if platform.platforms else {}
     existing = executors[label] if label in executors else struct_pb2.Struct()
-    config = json_format.MessageToDict(kubernetes_config(step_name(label), profile, _executor_config(existing)))
+    config = _as(
+        kubernetes_config(step_name(label), profile, _as(existing, KubernetesExecutorConfig)), struct_pb2.Struct
+    )
     if config:
-        struct = platform.platforms[_PLATFORM].deployment_spec.executors[label]
-        struct.CopyFrom(json_format.ParseDict(config, struct_pb2.Struct()))
-
-
-def _limit_run(platform: Any, profile: Profile) -> None:
-    limits = {"resource_ttl_on_completion": profile.ttl_seconds, "active_deadline_seconds": profile.deadline_seconds}
-    for name, seconds in limits.items():
-        if seconds:
-            setattr(platform.platforms[_PLATFORM].pipelineConfig, name, seconds)
+        platform.platforms[_PLATFORM].deployment_spec.executors[label].CopyFrom(config)
 
 
 def _tasks(spec: Any) -> Iterator[tuple[str, Any]]:
@@ -169,21 +206,3 @@ def _package_version(spec: Any, file: str) -> str:
         message = f"The compiled pipeline {file} is of earthenware {others}, and this is {__version__}."
         raise EarthenwareError("VERSION_MISMATCH", message, "Compile it anew with 'make pipelines'.")
     return __version__
-
-
-def _store(deployment: Any, spec: Any) -> None:
-    from google.protobuf import json_format
-
-    spec.deployment_spec.CopyFrom(
-        json_format.ParseDict(json_format.MessageToDict(deployment), type(spec.deployment_spec)())
-    )
-
-
-def _dump(spec: Any, platform: Any) -> str:
-    import yaml
-    from google.protobuf import json_format
-
-    documents = [json_format.MessageToDict(spec)]
-    if platform.platforms:
-        documents.append(json_format.MessageToDict(platform))
-    return str(yaml.dump_all(documents, sort_keys=True))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from earthenware.compiling._profile import Profile
-from earthenware.compiling._steps import Retries, StepSettings
+from earthenware.compiling._steps import Retries
 from earthenware.launch import SETTINGS_VARIABLE, Resources, SecretEnv
 from earthenware.steps import canonical_json
 
@@ -14,18 +13,9 @@ QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 SCRATCH: Final = "/scratch"
 """Where the image expects its one writable folder: TMPDIR and HOME point there."""
 
-_BYTES: Final = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-
 
 def edit_container(container: Any, name: str, profile: Profile, image: str) -> None:
-    """Set image, resources and environment of a step's container.
-
-    Args:
-        container: ``PipelineContainerSpec``, changed in place.
-        name: Name of the step.
-        profile: Where it runs.
-        image: Image of the step; empty keeps the container's own.
-    """
+    """Set image, resources and environment of a step's ``PipelineContainerSpec``; no image keeps its own."""
     step = profile.step(name)
     if image:
         container.image = image
@@ -43,36 +33,29 @@ def edit_container(container: Any, name: str, profile: Profile, image: str) -> N
 
 
 def _set_resources(target: Any, resources: Resources) -> None:
-    # The fields without resource_ are the older ones, in cores and 10^9 bytes; the SDK writes both.
-    cpu = float(resources.cpu[:-1]) / 1000 if resources.cpu.endswith("m") else float(resources.cpu)
-    memory = _gigabytes(resources.memory)
+    from kubernetes.utils import parse_quantity
+
     target.resource_cpu_request = target.resource_cpu_limit = resources.cpu
     target.resource_memory_request = target.resource_memory_limit = resources.memory
-    target.cpu_request = target.cpu_limit = cpu
-    target.memory_request = target.memory_limit = memory
+    # The fields without resource_ are the older ones, in cores and 10^9 bytes; the SDK writes both.
+    target.cpu_request = target.cpu_limit = float(parse_quantity(resources.cpu))
+    target.memory_request = target.memory_limit = float(parse_quantity(resources.memory)) / 1e9
     if resources.accelerators:
         target.accelerator.resource_type = target.accelerator.type = resources.accelerator
         target.accelerator.resource_count = str(resources.accelerators)
         target.accelerator.count = resources.accelerators
 
 
-def _gigabytes(quantity: str) -> float:
-    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity).groups()  # type: ignore[union-attr]
-    return float(number) * _BYTES[unit] / 1e9
-
-
 def retry_policy(retries: Retries) -> Any:
     """Return the ``RetryPolicy`` of a task."""
-    from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    values = {
-        "max_retry_count": retries.count,
-        "backoff_duration": f"{retries.backoff_seconds}s",
-        "backoff_factor": retries.factor,
-        "backoff_max_duration": f"{retries.max_backoff_seconds}s",
-    }
-    return json_format.ParseDict(values, pipeline_spec_pb2.PipelineTaskSpec.RetryPolicy())
+    policy = pipeline_spec_pb2.PipelineTaskSpec.RetryPolicy(
+        max_retry_count=retries.count, backoff_factor=retries.factor
+    )
+    policy.backoff_duration.FromSeconds(retries.backoff_seconds)
+    policy.backoff_max_duration.FromSeconds(retries.max_backoff_seconds)
+    return policy
 
 
 def kubernetes_config(name: str, profile: Profile, existing: Any) -> Any:
@@ -87,8 +70,19 @@ def kubernetes_config(name: str, profile: Profile, existing: Any) -> Any:
     for secret in profile.image_pull_secrets:
         config.image_pull_secret.add(secret_name=secret).secret_name_parameter.CopyFrom(_constant(secret))
     _add_secrets(config, step.secrets)
-    _add_volumes(config, step)
-    _place(config, step)
+    if step.shared_memory is not None:
+        mount = {"volume_name": "shared-memory", "mount_path": "/dev/shm", "medium": "Memory"}
+        config.empty_dir_mounts.add(**mount, size_limit=step.shared_memory)
+    if step.scratch is not None:
+        config.empty_dir_mounts.add(volume_name="scratch", mount_path=SCRATCH, size_limit=step.scratch)
+    config.node_selector.labels.update(step.node_selector)
+    config.pod_metadata.labels.update(step.labels)
+    config.pod_metadata.annotations.update(step.annotations)
+    if step.queue and step.ray is None:
+        # The pod that follows a RayJob stays out of the queue: holding quota, it would wait for its own job's.
+        config.pod_metadata.labels[QUEUE_LABEL] = step.queue
+    for one in step.tolerations:
+        config.tolerations.add(key=one.key, operator=one.operator, value=one.value, effect=one.effect)
     if step.timeout_seconds is not None:
         config.active_deadline_seconds = step.timeout_seconds
     if step.security is not None:
@@ -105,25 +99,6 @@ def _add_secrets(config: Any, secrets: tuple[SecretEnv, ...]) -> None:
         for one in secrets:
             if (one.secret, one.optional) == (name, optional):
                 entry.key_to_env.add(secret_key=one.key, env_var=one.variable)
-
-
-def _add_volumes(config: Any, step: StepSettings) -> None:
-    if step.shared_memory is not None:
-        mount = {"volume_name": "shared-memory", "mount_path": "/dev/shm", "medium": "Memory"}
-        config.empty_dir_mounts.add(**mount, size_limit=step.shared_memory)
-    if step.scratch is not None:
-        config.empty_dir_mounts.add(volume_name="scratch", mount_path=SCRATCH, size_limit=step.scratch)
-
-
-def _place(config: Any, step: StepSettings) -> None:
-    config.node_selector.labels.update(step.node_selector)
-    config.pod_metadata.labels.update(step.labels)
-    config.pod_metadata.annotations.update(step.annotations)
-    if step.queue and step.ray is None:
-        # The pod that follows a RayJob stays out of the queue: holding quota, it would wait for its own job's.
-        config.pod_metadata.labels[QUEUE_LABEL] = step.queue
-    for one in step.tolerations:
-        config.tolerations.add(key=one.key, operator=one.operator, value=one.value, effect=one.effect)
 
 
 def _constant(value: str) -> Any:

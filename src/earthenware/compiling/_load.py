@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -10,10 +11,9 @@ from pydantic import ValidationError
 
 from earthenware import storage
 from earthenware.compiling._profile import Profile
-from earthenware.compiling._secrets import find_secret
 from earthenware.compiling._steps import LabelKey, LabelValue, Variable, merge
 from earthenware.errors import EarthenwareError, invalid_fields
-from earthenware.launch import DnsName, Quantity
+from earthenware.launch import DnsName, Quantity, looks_secret
 from earthenware.steps import load_yaml
 
 _FOLDER: Final = Path(__file__).resolve().parent / "profiles"
@@ -27,6 +27,7 @@ _PATTERNS: Final = {
     get_args(Variable)[1].pattern: "write a variable's name: letters, digits and '_'",
 }
 _REMEDY: Final = "'earthenware compile --profile cluster-cpu --show-profile' shows every field; docs/profiles.md too."
+_REFERENCE: Final = frozenset({"variable", "secret", "key", "optional"})
 _LONGEST_CHAIN: Final = 8
 """Profiles that may start from one another; more is a circle."""
 
@@ -82,7 +83,7 @@ def _read(file: str, shown: str, depth: int) -> dict[str, Any]:
         if error.code == "BAD_YAML":
             raise EarthenwareError("BAD_PROFILE", error.message, _REMEDY) from None
         raise
-    secret = find_secret(values)
+    secret = _find_secret(values)
     if secret:
         message = f"{shown}: {secret} looks like a secret, and a profile holds none."
         remedy = "Keep it in a Secret on the cluster and name it: secrets: [{variable: …, secret: …, key: …}]."
@@ -100,3 +101,24 @@ def _read(file: str, shown: str, depth: int) -> dict[str, Any]:
     below.pop("name", None)
     below.pop("description", None)
     return merge(below, values)
+
+
+def _find_secret(values: Any) -> str:
+    """Return the dotted path of the first secret in nested plain values; empty when there is none.
+
+    Below ``secrets`` stand only names: a field there that refers to none is taken for the secret itself.
+    """
+    for path, value in _leaves(values, ()):
+        entry = len(path) >= 3 and path[-3] == "secrets" and path[-1] not in _REFERENCE
+        variable = len(path) >= 2 and path[-2] == "environment"
+        if entry or looks_secret(path[-1] if variable else "", value):
+            return ".".join(path)
+    return ""
+
+
+def _leaves(values: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(values, Mapping | list | tuple):
+        for key, value in values.items() if isinstance(values, Mapping) else enumerate(values):
+            yield from _leaves(value, (*path, str(key)))
+    else:
+        yield path, values

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from earthenware.compiling._steps import Frozen, StepSettings, merge
+from earthenware.compiling._steps import Frozen, RaySection, StepSettings, merge
 from earthenware.graph import KINDS, Kind
 from earthenware.launch import DnsName, RayJobSettings, Resources, Toleration
 
@@ -52,6 +52,10 @@ Kinds = Annotated[
 ]
 
 
+_INHERITED: Final = RaySection.model_fields.keys() & StepSettings.model_fields.keys()
+"""What a RayJob takes from its step where its own section leaves it out."""
+
+
 class Profile(Frozen):
     """Where and how the steps of a pipeline run. Components hold none of it: they run the same on every profile."""
 
@@ -90,16 +94,11 @@ class Profile(Frozen):
         return StepSettings.model_validate(functools.reduce(merge, given))
 
     def ray_job(self, name: str, image: str) -> RayJobSettings | None:
-        """Return the settings of a step's RayJob, or None where the step has none.
-
-        Args:
-            name: Name of the step.
-            image: Image of the Ray pods: that of the step.
-        """
+        """Return the settings of a step's RayJob, whose pods have the image; None where the step has no RayJob."""
         step = self.step(name)
         if step.ray is None:
             return None
-        inherited = step.model_dump(include=_INHERITED, exclude_none=True)
+        inherited = step.model_dump(include=set(_INHERITED), exclude_none=True)
         inherited |= {"image": image, "image_pull_policy": self.image_pull_policy, "queue": step.queue}
         inherited |= {"image_pull_secrets": self.image_pull_secrets}
         if step.timeout_seconds is not None:
@@ -128,18 +127,6 @@ class Profile(Frozen):
         if name in self.steps:
             return f"steps.{name}"
         return f"kinds.{KINDS[name]}" if KINDS.get(name) in self.kinds else "defaults"
-
-
-_INHERITED: Final = {
-    "shared_memory",
-    "scratch",
-    "node_selector",
-    "tolerations",
-    "labels",
-    "annotations",
-    "environment",
-    "secrets",
-}
 
 
 def _inconsistent(step: StepSettings) -> str:

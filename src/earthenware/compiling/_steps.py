@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from earthenware.launch import DnsName, Quantity, Resources, SecretEnv, Toleration, looks_secret
 
@@ -15,18 +15,6 @@ class Frozen(BaseModel):
 
     # A number is a fine value of an environment variable; an input may be a secret, so that no error shows one.
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, hide_input_in_errors=True)
-
-
-def _numbers_to_text(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return value
-
-
-def _quantities_to_text(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    return {key: _numbers_to_text(one) if key in {"cpu", "memory"} else one for key, one in value.items()}
 
 
 def _plain(values: dict[str, str]) -> dict[str, str]:
@@ -46,8 +34,6 @@ LabelKey = Annotated[
 LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Environment = Annotated[dict[Variable, str], AfterValidator(_plain)]
-Size = Annotated[Quantity, BeforeValidator(_numbers_to_text)]
-Container = Annotated[Resources, BeforeValidator(_quantities_to_text)]
 
 
 class Retries(Frozen):
@@ -70,11 +56,13 @@ class Security(Frozen):
 class RaySection(Frozen):
     """The KubeRay RayJob of a step. What is left out here comes from the step: see docs/profiles.md."""
 
-    head: Container | None = Field(None, description="The head pod: CPU (cores), memory (bytes), accelerators")
-    worker: Container | None = Field(None, description="Each worker pod: CPU (cores), memory (bytes), accelerators")
+    head: Resources | None = Field(None, description="The head pod: CPU (cores), memory (bytes), accelerators")
+    worker: Resources | None = Field(None, description="Each worker pod: CPU (cores), memory (bytes), accelerators")
     workers_per_pod: int | None = Field(None, ge=1, description="Ray workers that share one worker pod (number)")
-    shared_memory: Size | None = Field(None, description="Size of /dev/shm of each Ray pod (bytes, such as 8Gi)")
-    scratch: Size | None = Field(None, description="Most that a Ray pod may write to /scratch (bytes, such as 50Gi)")
+    shared_memory: Quantity | None = Field(None, description="Size of /dev/shm of each Ray pod (bytes, such as 8Gi)")
+    scratch: Quantity | None = Field(
+        None, description="Most that a Ray pod may write to /scratch (bytes, such as 50Gi)"
+    )
     node_selector: dict[LabelKey, LabelValue] = Field({}, description="Labels of the nodes that Ray pods may run on")
     tolerations: tuple[Toleration, ...] = Field((), description="Taints that the Ray pods tolerate")
     labels: dict[LabelKey, LabelValue] = Field({}, description="Labels of the Ray pods")
@@ -93,11 +81,13 @@ class RaySection(Frozen):
 class StepSettings(Frozen):
     """Everything that a profile may say about a step. What is left out keeps the cluster's default."""
 
-    resources: Container | None = Field(
+    resources: Resources | None = Field(
         None, description="CPU (cores), memory (bytes) and accelerators (number) of the container: request and limit"
     )
-    shared_memory: Size | None = Field(None, description="Size of /dev/shm, taken from the memory (bytes, such as 2Gi)")
-    scratch: Size | None = Field(
+    shared_memory: Quantity | None = Field(
+        None, description="Size of /dev/shm, taken from the memory (bytes, such as 2Gi)"
+    )
+    scratch: Quantity | None = Field(
         None, description="Mounts an emptyDir at /scratch, the only writable place, of at most this size (bytes)"
     )
     node_selector: dict[LabelKey, LabelValue] = Field({}, description="Labels of the nodes that the pod may run on")

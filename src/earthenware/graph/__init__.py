@@ -28,7 +28,6 @@ from earthenware.graph._spec import (
     spec_yaml,
     step_spec,
     with_values,
-    yaml_entry,
 )
 from earthenware.graph._states import StepState, find_steps, newest
 from earthenware.graph._steps import CONFIGURE, KINDS, STEPS
@@ -71,5 +70,4 @@ __all__ = [
     "step_spec",
     "task",
     "with_values",
-    "yaml_entry",
 ]

@@ -40,9 +40,9 @@ def run_component(
         artifacts: Kubeflow's artifacts by the names of the step's inputs and outputs.
 
     Returns:
-        A mapping of ``shard``, ``root`` and ``spec`` for each share into which the output can be divided; empty unless
-        the step is one whose output is divided. A loop over shares has root and spec from here too: ``kfp.local``
-        puts the item of a loop in the place of every other task's parameter.
+        ``shard``, ``root`` and ``spec`` for each share into which the output can be divided; empty unless the step is
+        one whose output is divided. A loop over shares has root and spec from here too: ``kfp.local`` puts the item
+        of a loop in the place of every other task's parameter.
 
     Raises:
         EarthenwareError: ``VERSION_MISMATCH`` when the pipeline was compiled by another version, ``BAD_SPEC`` when a
@@ -62,7 +62,7 @@ def run_component(
         if report is None:  # a step without an output of its own, such as a gate, passes in silence
             events.emit("finished", seconds=time.monotonic() - began, counts={}, output="")
             return []
-        publish(step, report, artifacts)
+        _publish(step, report, artifacts)
         if not step.divides:
             return []
         # A share of nothing would fail: there are never more than there is to divide.
@@ -104,16 +104,11 @@ def read_pointer(path: str) -> str:
     return uri
 
 
-def publish(step: Step, report: StepReport, artifacts: dict[str, Any]) -> None:
+def _publish(step: Step, report: StepReport, artifacts: dict[str, Any]) -> None:
     """Write the output artifacts of a component: the pointer, and what Kubeflow shows of the step."""
     manifest = report.manifest
-    pointer = {
-        "schema_version": POINTER_SCHEMA,
-        "uri": report.output,
-        "step": report.step,
-        "digest": manifest.digest,
-        "counts": manifest.counts,
-    }
+    known = {"uri": report.output, "step": report.step, "digest": manifest.digest}
+    pointer = {"schema_version": POINTER_SCHEMA, **known, "counts": manifest.counts}
     for item in step.outputs:
         target = artifacts[item.name]
         if item.type == "Metrics":
@@ -125,8 +120,7 @@ def publish(step: Step, report: StepReport, artifacts: dict[str, Any]) -> None:
         else:
             write_artifact(target, json.dumps(pointer, indent=2, sort_keys=True).encode())
             # Kubeflow turns numbers in metadata into floats: text stays what it is.
-            target.metadata.update({"uri": report.output, "step": report.step, "digest": manifest.digest})
-            target.metadata.update({key: str(value) for key, value in manifest.counts.items()})
+            target.metadata.update({**known, **{key: str(value) for key, value in manifest.counts.items()}})
 
 
 def write_artifact(artifact: Any, data: bytes) -> None:

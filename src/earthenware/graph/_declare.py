@@ -21,9 +21,6 @@ class Artifact:
     """Something that goes into a step or comes out of it; between Kubeflow's components goes a pointer to it.
 
     Attributes:
-        name: Name of the input or output.
-        type: Kubeflow's type.
-        description: What it is.
         content: What it holds, the same for an output and for the inputs that take it; the name where it is left out.
         many: An input that takes any number of them.
         optional: An input that a step can do without.
@@ -55,8 +52,6 @@ class Step:
         function: ``module:function``, which takes the spec (where there is one), each input by name, and the output.
         spec: ``module:class`` of the spec; empty where there is nothing to choose.
         summary: What it does, in one line.
-        kind: What it asks of where it runs.
-        inputs: What it reads.
         outputs: What it writes; the first is the product itself. A step without any, such as a gate, has no output.
         shard: Field of the spec that says which share of the input to work on, where a pipeline may divide it.
         divides: Count of the step's manifest that limits into how many shares its output can be divided.
@@ -94,7 +89,6 @@ class Task:
     """A step's place in a pipeline.
 
     Attributes:
-        step: The step.
         inputs: The task that each input comes from, by the name of the input.
         after: Tasks that must have ended well although nothing is read from them.
         fan_out: One run of the step per shard of what it reads.
@@ -108,13 +102,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Steps and their wiring, each after what it needs.
-
-    Attributes:
-        name: Name of the pipeline.
-        summary: What it does, in one line.
-        tasks: The steps in the order in which they run.
-    """
+    """Steps and their wiring, each after what it needs."""
 
     name: str
     summary: str
@@ -123,22 +111,25 @@ class Pipeline:
     def __post_init__(self) -> None:
         done: dict[str, Step] = {}
         for task in self.tasks:
-            self._check(task, done)
+            problem = self._problem(task, done)
+            if problem:
+                raise ValueError(f"{self.name}: {problem}")
             done[task.step.name] = task.step
 
-    def _check(self, task: Task, done: dict[str, Step]) -> None:
-        known = {artifact.name: artifact for artifact in task.step.inputs}
+    def _problem(self, task: Task, done: dict[str, Step]) -> str:
+        step, known = task.step, {artifact.name: artifact for artifact in task.step.inputs}
         required = {name for name, artifact in known.items() if not artifact.optional}
-        if not required <= set(task.inputs) <= set(known):
-            raise ValueError(f"{self.name}: {task.step.name} reads {', '.join(known)}, not {', '.join(task.inputs)}")
-        if task.step.name in done or (task.fan_out and not task.step.shard):
-            raise ValueError(f"{self.name}: {task.step.name} stands twice, or cannot be divided")
+        if not required <= task.inputs.keys() <= known.keys():
+            return f"{step.name} reads {', '.join(known)}, not {', '.join(task.inputs)}"
+        if step.name in done or (task.fan_out and not step.shard):
+            return f"{step.name} stands twice, or cannot be divided"
         for source in (*task.inputs.values(), *task.after):
             if source not in done:
-                raise ValueError(f"{self.name}: {task.step.name} needs {source}, which does not stand before it")
+                return f"{step.name} needs {source}, which does not stand before it"
         for name, source in task.inputs.items():
             if known[name].holds not in {artifact.holds for artifact in done[source].outputs}:
-                raise ValueError(f"{self.name}: {source} makes no {known[name].holds} for {task.step.name}")
+                return f"{source} makes no {known[name].holds} for {step.name}"
+        return ""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -158,8 +149,7 @@ class Pipeline:
 
     def shares(self, task: Task) -> Task:
         """Return the task whose output a fan-out divides."""
-        found = [self.source(task, name)[0] for name in task.inputs]
-        return next(other for other in found if other.step.divides)
+        return next(other for other in self.tasks if other.step.name in task.inputs.values() and other.step.divides)
 
 
 def _import(path: str) -> Any:

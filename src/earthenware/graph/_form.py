@@ -27,14 +27,7 @@ LONGEST_SPEC: Final = 100_000
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a run form.
-
-    Attributes:
-        name: Name of the parameter.
-        default: Its default, as Kubeflow holds it.
-        description: What it is.
-        field: The spec's field that it stands for; None for the spec itself.
-    """
+    """One entry of a run form; ``field`` is the spec's field that it stands for, None for the spec itself."""
 
     name: str
     default: str | int | float | bool
@@ -44,25 +37,18 @@ class Entry:
 
 def form(pipeline: Pipeline) -> Iterator[Entry]:
     """Yield the entries of a pipeline's run form: the root, the spec, and the fields that are marked ``form``."""
-    own = [entry for entry in fields(pipeline) if not entry.section]
-    marked = [entry for entry in fields(pipeline) if mark_of(entry.info, "form")]
-    for field in own:
-        default = DEFAULT_ROOT if mark_of(field.info, "means") == "root" else as_parameter(field.default)
-        yield Entry(field.parameter, default, _line(field.info.description or ""), field)
-        if field is own[0]:
-            told = (
-                f"Spec of the run as 'earthenware run {pipeline.name} --spec' takes it: YAML, or the URI of such a file"
-            )
-            yield Entry("spec", "", f"{told}; an entry of this form wins over it where it is not left at its default")
-            yield Entry(
-                "set", "", "Fields to change, such as 'train.seed=3 query.sites=13TDE,31UFS'; wins over all else"
-            )
-    for field in marked:
-        yield Entry(field.parameter, as_parameter(field.default), _line(field.info.description or ""), field)
+    own = [_entry(field) for field in fields(pipeline) if not field.section]
+    told = f"Spec of the run as 'earthenware run {pipeline.name} --spec' takes it: YAML, or the URI of such a file"
+    yield own[0]
+    yield Entry("spec", "", f"{told}; an entry of this form wins over it where it is not left at its default")
+    yield Entry("set", "", "Fields to change, such as 'train.seed=3 query.sites=13TDE,31UFS'; wins over all else")
+    yield from own[1:]
+    yield from (_entry(field) for field in fields(pipeline) if mark_of(field.info, "form"))
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")
+def _entry(field: SpecField) -> Entry:
+    default = DEFAULT_ROOT if mark_of(field.info, "means") == "root" else as_parameter(field.default)
+    return Entry(field.parameter, default, " ".join((field.info.description or "").split()).rstrip("."), field)
 
 
 def as_parameter(value: Any) -> Any:
@@ -74,16 +60,16 @@ def as_parameter(value: Any) -> Any:
 def signature(pipeline: Pipeline) -> inspect.Signature:
     """Return the run form as a function's signature."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    entries = form(pipeline)
     return inspect.Signature(
-        [inspect.Parameter(one.name, kind, default=one.default, annotation=type(one.default)) for one in form(pipeline)]
+        [inspect.Parameter(one.name, kind, default=one.default, annotation=type(one.default)) for one in entries]
     )
 
 
 def docstring(pipeline: Pipeline) -> str:
     """Return the run form as a function's docstring."""
-    return "\n".join(
-        [pipeline.summary, "", "Args:", *(f"    {one.name}: {one.description}." for one in form(pipeline))]
-    )
+    entries = (f"    {one.name}: {one.description}." for one in form(pipeline))
+    return "\n".join([pipeline.summary, "", "Args:", *entries])
 
 
 def arguments(pipeline: Pipeline, spec: PipelineSpec) -> dict[str, Any]:
@@ -117,12 +103,14 @@ def resolve(pipeline: Pipeline, given: Mapping[str, Any]) -> PipelineSpec:
     """
     values = read_spec(str(given.get("spec", "")))
     for entry in form(pipeline):
-        if entry.field is None or entry.name not in given:
+        field = entry.field
+        if field is None or entry.name not in given:
             continue
-        path, value = entry.field.path.split("."), given[entry.name]
-        section = values if len(path) == 1 else _section(values, path[0])
-        if value != entry.default or path == ["root"]:
-            section[path[-1]] = section.get(path[-1], value) if value == entry.default else value
+        section = _section(values, field.section) if field.section else values
+        if given[entry.name] != entry.default:
+            section[field.name] = given[entry.name]
+        elif field.path == "root":  # its default in the form is another than the spec's
+            section.setdefault("root", entry.default)
     try:
         assignments = shlex.split(str(given.get("set", "")))
     except ValueError as error:

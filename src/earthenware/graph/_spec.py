@@ -58,7 +58,6 @@ class SpecField:
     Attributes:
         section: Name of the step; empty for what concerns the whole pipeline.
         name: Name within the section.
-        info: Type, default, description and marks.
     """
 
     section: str
@@ -181,16 +180,8 @@ def with_values(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineSpec:
 
 def spec_yaml(pipeline: Pipeline, spec: PipelineSpec, leave_out: Sequence[str] = ()) -> str:
     """Return what ``spec`` says as plain YAML: every field, but for the paths in ``leave_out``."""
-    lines = []
-    section = ""
-    for field in fields(pipeline):
-        if field.path in leave_out:
-            continue
-        if field.section != section:
-            section = field.section
-            lines.append(f"{section}:")
-        lines.append(yaml_entry(field.name, field.of(spec), "  " if section else ""))
-    return "\n".join(lines) + "\n" if lines else ""
+    values = {field.path: field.of(spec) for field in fields(pipeline) if field.path not in leave_out}
+    return "".join(f"{line}\n" for line in _lines(pipeline, values, explained=False))
 
 
 def commented_yaml(pipeline: Pipeline, given: Mapping[str, Any], schema_uri: str) -> str:
@@ -200,28 +191,33 @@ def commented_yaml(pipeline: Pipeline, given: Mapping[str, Any], schema_uri: str
         f"# Spec of the pipeline '{pipeline.name}': earthenware run {pipeline.name} --spec THIS_FILE",
         "# Every field is listed with its default; what you do not want to change may be deleted.",
     ]
+    values = {field.path: given.get(field.path, field.default) for field in fields(pipeline)}
+    return "\n".join([*lines, *_lines(pipeline, values, explained=True)]) + "\n"
+
+
+def _lines(pipeline: Pipeline, values: Mapping[str, Any], explained: bool) -> Iterator[str]:
+    """Yield the lines of YAML for the fields whose paths ``values`` has."""
     section = ""
     for field in fields(pipeline):
+        if field.path not in values:
+            continue
+        if explained and (not field.section or field.section != section):
+            yield ""
         if field.section != section:
             section = field.section
-            lines += ["", f"{section}:"]
-        elif not section:
-            lines.append("")
+            yield f"{section}:"
         indent = "  " if section else ""
-        lines += comment(field.info.description or "", indent)
-        lines.append(yaml_entry(field.name, given.get(field.path, field.default), indent))
-    return "\n".join(lines) + "\n"
+        if explained:
+            yield from comment(field.info.description or "", indent)
+        # JSON is YAML too, but for pairs of surrogates.
+        value = values[field.path]
+        text = "" if value is None else _PAIR.sub(_character, json.dumps(value))
+        yield f"{indent}{field.name}: {text}".rstrip()
 
 
 def comment(text: str, indent: str) -> list[str]:
     """Return a text as the lines of a YAML comment."""
     return [f"{indent}# {line}" for line in textwrap.wrap(text, _WIDTH - len(indent))]
-
-
-def yaml_entry(name: str, value: Any, indent: str) -> str:
-    """Return one field as a line of YAML; its value is JSON, which YAML reads as it is but for pairs of surrogates."""
-    text = "" if value is None else _PAIR.sub(_character, json.dumps(value))
-    return f"{indent}{name}: {text}".rstrip()
 
 
 def _character(pair: re.Match[str]) -> str:

@@ -40,15 +40,16 @@ def find_steps(root: str) -> list[StepState]:
     uri = storage.normalise(root)
     if storage.is_local(uri) and not storage.local_path(uri).is_dir():
         raise EarthenwareError("NO_ROOT", f"There is no folder '{uri}'.", "Give the root of a run.")
-    order = {name: number for number, name in enumerate(STEPS)}
+    order = [*STEPS]
     found = [_state(output, claim.step) for output, claim in _claimed(uri, depth=2)]
-    return sorted(found, key=lambda state: (order.get(state.step, len(order)), state.output))
+    return sorted(found, key=lambda one: (order.index(one.step) if one.step in STEPS else len(order), one.output))
 
 
 def newest(root: str, step: str) -> str | None:
     """Return the output of ``step`` below a root that was finished last; None where there is none."""
-    found = [state for state in find_steps(root) if state.step == step and state.manifest is not None]
-    return max(found, key=lambda state: state.manifest.finished if state.manifest else "").output if found else None
+    found = [one for one in find_steps(root) if one.step == step]
+    finished = {one.manifest.finished: one.output for one in found if one.manifest is not None}
+    return finished[max(finished)] if finished else None
 
 
 def _claimed(prefix: str, depth: int) -> Iterator[tuple[str, Claim]]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-_MOST_ATTEMPTS: Final = 100
-_MOST_ITERATIONS: Final = 1000
+from itertools import count, takewhile
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,10 +18,8 @@ class Step:
     """A step of a pipeline.
 
     Attributes:
-        name: Its name, such as ``train``.
         path: Names of the nodes above it and its own; ``*`` stands for each iteration of the loop before it.
         template: Name of the Argo template of its pods.
-        retried: Whether the pipeline tries it again when it fails.
     """
 
     name: str
@@ -33,39 +29,39 @@ class Step:
 
 
 def steps_of(document: Mapping[str, Any]) -> list[Step]:
-    """Return the steps of a pipeline, as the API gives its spec; empty when the spec is not understood.
+    """Return the steps of a pipeline as the API gives its spec; empty when the spec is not understood.
 
-    Args:
-        document: PipelineSpec as JSON, or a mapping with ``pipeline_spec`` and ``platform_spec``.
+    That is a PipelineSpec as JSON, or a mapping with ``pipeline_spec`` and ``platform_spec``.
     """
-    spec = document.get("pipeline_spec", document)
-    platforms = (document.get("platform_spec") or {}).get("platforms") or {}
-    kubernetes = platforms.get("kubernetes") or {}
-    executors = (_get(kubernetes, "deploymentSpec", "deployment_spec") or {}).get("executors") or {}
-    dag = (spec.get("root") or {}).get("dag") or {}
-    return list(_walk(dag, spec.get("components") or {}, executors, ("root",)))
+    from google.protobuf import json_format
+    from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+
+    try:
+        given = document.get("pipeline_spec", document)
+        spec = json_format.ParseDict(given, pb.PipelineSpec(), ignore_unknown_fields=True)
+        given = document.get("platform_spec") or {}
+        platform = json_format.ParseDict(given, pb.PlatformSpec(), ignore_unknown_fields=True)
+    except json_format.ParseError:
+        return []
+    return list(_walk(spec.root.dag, spec, platform.platforms["kubernetes"].deployment_spec.executors, ("root",)))
 
 
-def _walk(
-    dag: Mapping[str, Any], components: Mapping[str, Any], executors: Mapping[str, Any], path: tuple[str, ...]
-) -> Iterator[Step]:
-    for name, task in (dag.get("tasks") or {}).items():
-        reference = (_get(task, "componentRef", "component_ref") or {}).get("name", "")
-        component = components.get(reference) or {}
-        loop = _get(task, "parameterIterator", "parameter_iterator") or _get(
-            task, "artifactIterator", "artifact_iterator"
-        )
-        below = (*path, name, "*", "iteration-item") if loop else (*path, name)
-        if component.get("dag"):
-            yield from _walk(component["dag"], components, executors, below)
+def _walk(dag: Any, spec: Any, executors: Any, path: tuple[str, ...]) -> Iterator[Step]:
+    from google.protobuf.json_format import MessageToDict, ParseDict
+    from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
+
+    for name, task in sorted(dag.tasks.items()):
+        component = spec.components[task.component_ref.name]
+        below = (*path, name, "*", "iteration-item") if task.WhichOneof("iterator") else (*path, name)
+        if component.HasField("dag"):
+            yield from _walk(component.dag, spec, executors, below)
             continue
-        retried = bool(_get(task, "retryPolicy", "retry_policy"))
-        label = _get(component, "executorLabel", "executor_label") or ""
-        metadata = _get(executors.get(label) or {}, "podMetadata", "pod_metadata")
+        retried = task.HasField("retry_policy")
         template = "retry-system-container-impl" if retried else "system-container-impl"
-        if metadata:
-            counts = f"{len(metadata.get('annotations') or {})}-{len(metadata.get('labels') or {})}"
-            template = f"metadata-{counts}-{template}"
+        config = MessageToDict(executors[component.executor_label])
+        metadata = ParseDict(config, KubernetesExecutorConfig(), ignore_unknown_fields=True).pod_metadata
+        if metadata.annotations or metadata.labels:
+            template = f"metadata-{len(metadata.annotations)}-{len(metadata.labels)}-{template}"
         yield Step(name, below, template, retried)
 
 
@@ -79,8 +75,7 @@ def node_id(workflow: str, path: Iterable[str]) -> str:
 
 def attempts(step: Step, nodes: set[str]) -> int:
     """Return how many pods a step has had at most in one iteration, by the ids of a run's nodes; 0 when unknown."""
-    found = [len(tries) for tries in _tries(step, nodes)]
-    return max(found, default=0)
+    return max((len(tries) for tries in _tries(step, nodes)), default=0)
 
 
 def pods(step: Step, nodes: set[str]) -> list[str]:
@@ -94,16 +89,12 @@ def pods(step: Step, nodes: set[str]) -> list[str]:
 
 def _tries(step: Step, nodes: set[str]) -> Iterator[list[str]]:
     """Yield for each iteration of a step the ids of its pods' nodes, the first attempt first."""
-    workflows = {node.rpartition("-")[0] for node in nodes}
-    for workflow in sorted(workflows):
+    for workflow in sorted({node.rpartition("-")[0] for node in nodes}):
         for path in _iterations(workflow, step.path, nodes):
-            names = [(*path, f"executor({number})") for number in range(_MOST_ATTEMPTS)] if step.retried else []
-            tries = []
-            for name in names:
-                identity = node_id(workflow, name)
-                if identity not in nodes:
-                    break
-                tries.append(identity)
+            tries: list[str] = []
+            if step.retried:
+                names = (node_id(workflow, (*path, f"executor({number})")) for number in count())
+                tries = list(takewhile(nodes.__contains__, names))
             single = node_id(workflow, (*path, "executor"))
             if tries or single in nodes:
                 yield tries or [single]
@@ -114,12 +105,8 @@ def _iterations(workflow: str, path: tuple[str, ...], nodes: set[str]) -> Iterat
         yield path
         return
     place = path.index("*")
-    for number in range(_MOST_ITERATIONS):
+    for number in count():
         reached = (*path[:place], f"iteration-iterations({number}:{number})")
         if node_id(workflow, reached) not in nodes:
             return
         yield from _iterations(workflow, (*reached, *path[place + 1 :]), nodes)
-
-
-def _get(mapping: Mapping[str, Any], *names: str) -> Any:
-    return next((mapping[name] for name in names if name in mapping), None)

@@ -21,7 +21,6 @@ class StepOutcome:
     """What is known of a step.
 
     Attributes:
-        name: Its name.
         state: Kubeflow's state, such as ``SUCCEEDED``; of several iterations the worst.
         seconds: Time that it took, or has taken so far (seconds); None before its start.
         iterations: Number of its iterations.
@@ -37,11 +36,10 @@ class StepOutcome:
 
 def outcomes(run: Any, steps: list[Step]) -> list[StepOutcome]:
     """Return what is known of each step that has begun, in the order of beginning."""
-    details = (run.run_details.task_details if run.run_details else None) or []
-    nodes = child_nodes(details)
+    nodes = child_nodes(run)
     found = []
     for step in steps:
-        mine = [one for one in details if one.display_name == step.name and one.state not in _LEFT_OUT]
+        mine = [one for one in details(run) if one.display_name == step.name and one.state not in _LEFT_OUT]
         if not mine:
             continue
         states = {one.state for one in mine}
@@ -55,9 +53,14 @@ def outcomes(run: Any, steps: list[Step]) -> list[StepOutcome]:
     return [outcome for _, outcome in sorted(found, key=lambda pair: pair[0])]
 
 
-def child_nodes(details: list[Any]) -> set[str]:
+def details(run: Any) -> list[Any]:
+    """Return what the server tells of a run's Argo nodes."""
+    return (run.run_details.task_details if run.run_details else None) or []
+
+
+def child_nodes(run: Any) -> set[str]:
     """Return the ids of a run's nodes, so far as it names them as some node's children."""
-    return {child.pod_name for one in details for child in one.child_tasks or [] if child.pod_name}
+    return {child.pod_name for one in details(run) for child in one.child_tasks or [] if child.pod_name}
 
 
 def _moment(value: datetime | None) -> datetime | None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from earthenware.compiling import CompiledPipeline
 from earthenware.errors import EarthenwareError
 from earthenware.kubeflow._client import KubeflowClient
 from earthenware.kubeflow._errors import STARTING
 from earthenware.kubeflow._recurring import Schedule
-
-_EQUALS: Final = 1
-_PAGE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,8 @@ class Submission:
     """What became of an order.
 
     Attributes:
-        pipeline_id: Id of the pipeline.
         version: Name of the pipeline's version.
-        version_id: Its id.
         uploaded: Whether the version was uploaded now; False when it was there already.
-        experiment_id: Id of the experiment.
         name: Name of the run, or of the recurring run.
         run_id: Id of the run; empty for a recurring run.
         recurring_run_id: Id of the recurring run; empty for a run.
@@ -67,10 +62,6 @@ class Submission:
     unchanged: bool = False
     url: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the mapping that ``--json`` prints."""
-        return asdict(self)
-
 
 def submit(client: KubeflowClient, compiled: CompiledPipeline, order: Order) -> Submission:
     """Upload a pipeline's version unless it is there, and start it or schedule it.
@@ -79,139 +70,136 @@ def submit(client: KubeflowClient, compiled: CompiledPipeline, order: Order) -> 
     version's holds a hash of its text), the experiment by its name. A recurring run replaces the one of the same name
     in the same experiment, unless nothing about it has changed.
 
-    Args:
-        client: Open connection.
-        compiled: The pipeline for this cluster.
-        order: What shall run.
-
     Raises:
         EarthenwareError: A ``KFP_...`` code for what the server refused or failed at.
     """
+    import kfp_server_api
+
     pipeline_id = _pipeline(client, compiled)
     version_id, uploaded = _version(client, compiled, pipeline_id)
     experiment_id = _experiment(client, order.experiment)
-    known: dict[str, Any] = {
-        "pipeline_id": pipeline_id,
-        "version": compiled.version_name,
-        "version_id": version_id,
-        "uploaded": uploaded,
+    done = Submission(pipeline_id, compiled.version_name, version_id, uploaded, experiment_id, order.run_name)
+    asked = {
+        "display_name": order.run_name,
         "experiment_id": experiment_id,
-        "name": order.run_name,
-    }
-    common: dict[str, Any] = {
-        "experiment_id": experiment_id,
-        "job_name": order.run_name,
-        "params": order.parameters,
-        "pipeline_id": pipeline_id,
-        "version_id": version_id,
-        "pipeline_root": order.pipeline_root or None,
+        "pipeline_version_reference": kfp_server_api.V2beta1PipelineVersionReference(
+            pipeline_id=pipeline_id, pipeline_version_id=version_id
+        ),
+        "runtime_config": kfp_server_api.V2beta1RuntimeConfig(
+            parameters=order.parameters, pipeline_root=order.pipeline_root or None
+        ),
         "service_account": order.service_account or None,
     }
     if order.schedule is not None:
-        identity, unchanged = _schedule(client, order, common, order.schedule)
+        identity, unchanged = _schedule(client, asked, order.schedule)
         link = client.link("recurringrun", identity)
-        return Submission(**known, recurring_run_id=identity, unchanged=unchanged, url=link)
-    with client.to(STARTING) as sdk:
-        run = sdk.run_pipeline(**common)
-    return Submission(**known, run_id=run.run_id, url=client.link("runs", run.run_id))
+        return replace(done, recurring_run_id=identity, unchanged=unchanged, url=link)
+    run = client.to(STARTING).runs.run_service_create_run(run=kfp_server_api.V2beta1Run(**asked))
+    return replace(done, run_id=run.run_id, url=client.link("runs", run.run_id))
 
 
-def _named(name: str) -> str:
-    predicate = {"operation": _EQUALS, "key": "display_name", "stringValue": name}
-    return json.dumps({"predicates": [predicate]})
+def _named(name: str) -> dict[str, Any]:
+    """Return the parameters of a list of what has this display name."""
+    predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+    return {"filter": json.dumps({"predicates": [predicate]}), "page_size": 100}
+
+
+def _find_or_make(
+    client: KubeflowClient, finding: str, find: Callable[[], Any], making: str, make: Callable[[], Any]
+) -> tuple[Any, bool]:
+    """Return the first that is found, or what is made now, and whether it was made; errors name what is being done."""
+    client.to(finding)
+    if found := find():
+        return found[0], False
+    try:
+        client.to(making)
+        return make(), True
+    except EarthenwareError as error:
+        if error.code == "KFP_CONFLICT" and (found := find()):  # somebody else was quicker
+            return found[0], False
+        raise
 
 
 def _pipeline(client: KubeflowClient, compiled: CompiledPipeline) -> str:
-    found = _find_pipeline(client, compiled.name)
-    if found:
-        return found
-    try:
-        with client.to(f"create the pipeline '{compiled.name}'") as sdk:
-            # Not upload_pipeline(): that also makes a first version, named after the pipeline.
-            pipeline = sdk.api_models.V2beta1Pipeline(
-                display_name=compiled.name,
-                description=compiled.spec.pipeline_info.description or None,
-                namespace=client.connection.namespace or None,
-            )
-            return str(sdk.pipelines.pipeline_service_create_pipeline(pipeline=pipeline).pipeline_id)
-    except EarthenwareError as error:  # somebody else was quicker
-        found = _find_pipeline(client, compiled.name) if error.code == "KFP_CONFLICT" else ""
-        if not found:
-            raise
-        return found
+    import kfp_server_api
 
-
-def _find_pipeline(client: KubeflowClient, name: str) -> str:
-    with client.to("list pipelines") as sdk:
-        answer = sdk.list_pipelines(page_size=_PAGE, filter=_named(name), namespace=client.connection.namespace or None)
-    return next((str(one.pipeline_id) for one in answer.pipelines or []), "")
+    service, namespace = client.pipelines, client.connection.namespace or None
+    description = compiled.spec.pipeline_info.description or None
+    # Not uploaded: that would also make a first version, named after the pipeline.
+    new = kfp_server_api.V2beta1Pipeline(display_name=compiled.name, description=description, namespace=namespace)
+    pipeline, _ = _find_or_make(
+        client,
+        "list pipelines",
+        lambda: service.pipeline_service_list_pipelines(**_named(compiled.name), namespace=namespace).pipelines,
+        f"create the pipeline '{compiled.name}'",
+        lambda: service.pipeline_service_create_pipeline(pipeline=new),
+    )
+    return str(pipeline.pipeline_id)
 
 
 def _version(client: KubeflowClient, compiled: CompiledPipeline, pipeline_id: str) -> tuple[str, bool]:
-    name = compiled.version_name
-    found = _find_version(client, pipeline_id, name)
-    if found:
-        return found, False
+    service, name = client.pipelines, compiled.version_name
     with tempfile.TemporaryDirectory(prefix="earthenware-") as folder:
-        package = Path(folder) / f"{compiled.name}.yaml"
-        package.write_text(compiled.text, encoding="utf-8")
-        try:
-            with client.to(f"upload the version '{name}' of the pipeline") as sdk:
-                version = sdk.upload_pipeline_version(str(package), name, pipeline_id=pipeline_id)
-        except EarthenwareError as error:
-            found = _find_version(client, pipeline_id, name) if error.code == "KFP_CONFLICT" else ""
-            if not found:
-                raise
-            return found, False
-    return str(version.pipeline_version_id), True
-
-
-def _find_version(client: KubeflowClient, pipeline_id: str, name: str) -> str:
-    with client.to("list the pipeline's versions") as sdk:
-        answer = sdk.list_pipeline_versions(pipeline_id, page_size=_PAGE, filter=_named(name))
-    return next((str(one.pipeline_version_id) for one in answer.pipeline_versions or []), "")
+        file = Path(folder) / f"{compiled.name}.yaml"
+        compiled.write(file)
+        version, uploaded = _find_or_make(
+            client,
+            "list the pipeline's versions",
+            lambda: service.pipeline_service_list_pipeline_versions(pipeline_id, **_named(name)).pipeline_versions,
+            f"upload the version '{name}' of the pipeline",
+            lambda: client.uploads.upload_pipeline_version(str(file), name=name, pipelineid=pipeline_id),
+        )
+    return str(version.pipeline_version_id), uploaded
 
 
 def _experiment(client: KubeflowClient, name: str) -> str:
-    with client.to(f"use the experiment '{name}'") as sdk:
-        try:
-            experiment = sdk.create_experiment(name, namespace=client.connection.namespace or None)
-        except EarthenwareError as error:
-            if error.code != "KFP_CONFLICT":
-                raise
-            experiment = sdk.create_experiment(name, namespace=client.connection.namespace or None)
+    import kfp_server_api
+
+    service, namespace = client.experiments, client.connection.namespace or None
+    new = kfp_server_api.V2beta1Experiment(display_name=name, namespace=namespace)
+    experiment, _ = _find_or_make(
+        client,
+        f"use the experiment '{name}'",
+        lambda: service.experiment_service_list_experiments(**_named(name), namespace=namespace).experiments,
+        f"use the experiment '{name}'",
+        lambda: service.experiment_service_create_experiment(experiment=new),
+    )
     if experiment.storage_state == "ARCHIVED":
-        message = f"The experiment '{name}' is archived."
-        raise EarthenwareError(
-            "KFP_REFUSED", message, "Restore it in Kubeflow's UI, or choose another with --experiment."
-        )
+        remedy = "Restore it in Kubeflow's UI, or choose another with --experiment."
+        raise EarthenwareError("KFP_REFUSED", f"The experiment '{name}' is archived.", remedy)
     return str(experiment.experiment_id)
 
 
-def _schedule(client: KubeflowClient, order: Order, common: dict[str, Any], schedule: Schedule) -> tuple[str, bool]:
-    with client.to("list recurring runs") as sdk:
-        answer = sdk.list_recurring_runs(
-            page_size=_PAGE, experiment_id=common["experiment_id"], filter=_named(order.run_name)
-        )
-    before = list(answer.recurring_runs or [])
-    same = next((one for one in before if _same(one, common, schedule)), None)
-    with client.to("schedule the run") as sdk:
-        made = same or sdk.create_recurring_run(
-            **common,
-            cron_expression=schedule.cron or None,
-            interval_second=schedule.interval or None,
-            max_concurrency=1,
-            no_catchup=True,
-            enabled=True,
-        )
+def _schedule(client: KubeflowClient, asked: dict[str, Any], schedule: Schedule) -> tuple[str, bool]:
+    """Return the id of the recurring run, and whether it was there as it is asked for."""
+    import kfp_server_api
+
+    if schedule.cron:
+        when = {"cron_schedule": kfp_server_api.V2beta1CronSchedule(cron=schedule.cron)}
+    else:
+        when = {"periodic_schedule": kfp_server_api.V2beta1PeriodicSchedule(interval_second=schedule.interval)}
+    new = kfp_server_api.V2beta1RecurringRun(
+        **asked,
+        trigger=kfp_server_api.V2beta1Trigger(**when),
+        mode=kfp_server_api.RecurringRunMode.ENABLE,
+        max_concurrency=1,
+        no_catchup=True,
+    )
+    service, name = client.recurring_runs, new.display_name
+    client.to("list recurring runs")
+    answer = service.recurring_run_service_list_recurring_runs(experiment_id=new.experiment_id, **_named(name))
+    before = answer.recurring_runs or []
+    same = next((one for one in before if _same(one, new, schedule)), None)
+    client.to("schedule the run")
+    made = same or service.recurring_run_service_create_recurring_run(recurring_run=new)
+    client.to(f"delete the former recurring run '{name}'")
     for one in before:  # only now, so that a schedule that the server refuses leaves the old one as it was
         if one.recurring_run_id != made.recurring_run_id:
-            with client.to(f"delete the former recurring run '{order.run_name}'") as sdk:
-                sdk.delete_recurring_run(one.recurring_run_id)
+            service.recurring_run_service_delete_recurring_run(one.recurring_run_id)
     return str(made.recurring_run_id), same is not None
 
 
-def _same(one: Any, common: dict[str, Any], schedule: Schedule) -> bool:
+def _same(one: Any, new: Any, schedule: Schedule) -> bool:
     """Return whether a recurring run of the server is what is asked for, and enabled."""
     cron = one.trigger.cron_schedule if one.trigger else None
     periodic = one.trigger.periodic_schedule if one.trigger else None
@@ -221,10 +209,10 @@ def _same(one: Any, common: dict[str, Any], schedule: Schedule) -> bool:
         (one.status == "ENABLED" or one.mode == "ENABLE")
         and trigger == (schedule.cron, schedule.interval)
         and reference is not None
-        and reference.pipeline_version_id == common["version_id"]
+        and reference.pipeline_version_id == new.pipeline_version_reference.pipeline_version_id
         and runtime is not None
-        and runtime.parameters == common["params"]
+        and runtime.parameters == new.runtime_config.parameters
         # The server fills in its own root and service account where none was asked for.
-        and common["pipeline_root"] in (None, runtime.pipeline_root)
-        and common["service_account"] in (None, one.service_account)
+        and new.runtime_config.pipeline_root in (None, runtime.pipeline_root)
+        and new.service_account in (None, one.service_account)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from earthenware.errors import EarthenwareError, one_line
 from earthenware.kubeflow._client import KubeflowClient
 from earthenware.kubeflow._errors import TRANSIENT
 from earthenware.kubeflow._nodes import Step, pods, steps_of
-from earthenware.kubeflow._progress import ENDED, StepOutcome, change, child_nodes, clock, heartbeat, outcomes
+from earthenware.kubeflow._progress import ENDED, StepOutcome, change, child_nodes, clock, details, heartbeat, outcomes
 from earthenware.steps import describe_seconds
 
 _TAIL: Final = 20
@@ -29,8 +30,6 @@ class RunOutcome:
     """How a run ended.
 
     Attributes:
-        run_id: Its id.
-        name: Its name.
         state: Kubeflow's final state.
         message: What the server says about a failure.
         steps: Its steps in the order in which they began.
@@ -74,9 +73,14 @@ def watch(
     Raises:
         EarthenwareError: ``KFP_NOT_FOUND`` when there is no such run, and what ends an open connection.
     """
-    look = _Look(client, run_id, say, poll, patience, pause)
-    run = look.run()
-    steps = _steps(look, run)
+    ask = functools.partial(_ask, client, say, poll, patience, pause)
+    look = functools.partial(ask, "read the run", lambda: client.runs.run_service_get_run(run_id))
+    run = look()
+    spec, version = run.pipeline_spec, run.pipeline_version_reference
+    if not spec and version is not None:
+        service, ids = client.pipelines, (version.pipeline_id, version.pipeline_version_id)
+        spec = ask("read the pipeline", lambda: service.pipeline_service_get_pipeline_version(*ids)).pipeline_spec
+    steps = steps_of(spec) if isinstance(spec, dict) else []
     said: dict[str, tuple[str, int]] = {}
     silent = 0.0
     while True:
@@ -93,7 +97,7 @@ def watch(
             silent = 0.0
         pause(poll)
         silent += poll
-        run = look.run()
+        run = look()
     outcome = RunOutcome(run_id, run.display_name or "", run.state, steps=now, mlflow_url=_mlflow_url(run))
     if run.state != "SUCCEEDED":
         outcome.message = client.connection.mask(_message(run, outcome.failed_step))
@@ -101,78 +105,50 @@ def watch(
     return outcome
 
 
-class _Look:
-    """Asks for things again while the API is away for a while, or a token is being rotated."""
-
-    def __init__(
-        self,
-        client: KubeflowClient,
-        run_id: str,
-        say: Callable[[str], None],
-        poll: float,
-        patience: float,
-        pause: Callable[[float], None],
-    ) -> None:
-        self._client, self._run_id, self._say = client, run_id, say
-        self._poll, self._patience, self._pause = poll, patience, pause
-
-    def run(self) -> Any:
-        """Return the run as it is now."""
-        return self._ask("read the run", lambda sdk: sdk.get_run(self._run_id))
-
-    def pipeline(self, reference: Any) -> Any:
-        """Return a pipeline version."""
-        return self._ask(
-            "read the pipeline",
-            lambda sdk: sdk.get_pipeline_version(reference.pipeline_id, reference.pipeline_version_id),
-        )
-
-    def _ask(self, doing: str, question: Callable[[Any], Any]) -> Any:
-        waited, failures, refused = 0.0, 0, False
-        while True:
-            token = self._client.connection.current_token()
-            try:
-                with self._client.to(doing) as sdk:
-                    return question(sdk)
-            except EarthenwareError as error:
-                if error.code == "KFP_UNAUTHENTICATED":
-                    # The token's file may just be written anew.
-                    rotates = self._client.connection.token_file is not None
-                    if not rotates or (refused and token == self._client.connection.current_token()):
-                        raise
-                    refused = True
-                    self._pause(self._poll)
-                    continue
-                if error.code not in TRANSIENT or waited >= self._patience:
+def _ask(
+    client: KubeflowClient,
+    say: Callable[[str], None],
+    poll: float,
+    patience: float,
+    pause: Callable[[float], None],
+    doing: str,
+    question: Callable[[], Any],
+) -> Any:
+    """Ask again while the API is away for a while, or a token is being rotated."""
+    waited, failures, refused = 0.0, 0, False
+    while True:
+        token = client.connection.current_token()
+        client.to(doing)
+        try:
+            return question()
+        except EarthenwareError as error:
+            if error.code == "KFP_UNAUTHENTICATED":
+                # The token's file may just be written anew.
+                rotates = client.connection.token_file is not None
+                if not rotates or (refused and token == client.connection.current_token()):
                     raise
-                if not failures:
-                    left = describe_seconds(self._patience)
-                    self._say(f"{clock()}  {error.message} Trying again for {left}.")
-            wait = min(self._poll * 2**failures, _LONGEST_PAUSE)
-            self._pause(wait)
-            failures, waited = failures + 1, waited + max(wait, 0.001)
-
-
-def _steps(look: _Look, run: Any) -> list[Step]:
-    spec = run.pipeline_spec
-    if not spec and run.pipeline_version_reference is not None:
-        spec = look.pipeline(run.pipeline_version_reference).pipeline_spec
-    return steps_of(spec) if isinstance(spec, dict) else []
+                refused = True
+                pause(poll)
+                continue
+            if error.code not in TRANSIENT or waited >= patience:
+                raise
+            if not failures:
+                say(f"{clock()}  {error.message} Trying again for {describe_seconds(patience)}.")
+        wait = min(poll * 2**failures, _LONGEST_PAUSE)
+        pause(wait)
+        failures, waited = failures + 1, waited + max(wait, 0.001)
 
 
 def _message(run: Any, failed: str) -> str:
-    details = (run.run_details.task_details if run.run_details else None) or []
-    tasks = [one for one in details if one.state == "FAILED" and one.error is not None and one.error.message]
+    tasks = [one for one in details(run) if one.state == "FAILED" and one.error is not None]
     best = sorted(tasks, key=lambda one: one.display_name != failed)
-    history = [one.error for one in run.state_history or [] if one.error is not None]
-    errors = [*(one.error for one in best), *filter(None, [run.error]), *history]
+    errors = [one.error for one in (*best, run, *(run.state_history or [])) if one.error is not None]
     text = next((str(error.message) for error in errors if error.message), "")
     return one_line(text, 500)
 
 
 def _log(client: KubeflowClient, run: Any, steps: list[Step], failed: str) -> list[str]:
-    details = (run.run_details.task_details if run.run_details else None) or []
-    nodes = child_nodes(details)
+    nodes = child_nodes(run)
     names = [pod for step in steps if step.name == failed for pod in pods(step, nodes)]
     tails = [tail for pod in names[:_MOST_PODS] if (tail := client.log_tail(run.run_id, pod, _TAIL))]
     # Which iteration of a loop failed, the server does not say: its log does.

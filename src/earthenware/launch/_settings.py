@@ -45,6 +45,8 @@ class SecretEnv(_Frozen):
 class Resources(_Frozen):
     """What a container asks for; requests and limits are the same, so that nobody's pod starves another's."""
 
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # YAML reads 4 as a number
+
     cpu: Quantity = "1"
     memory: Quantity = "2Gi"
     accelerator: str = Field("", description="Resource name of an accelerator, such as nvidia.com/gpu; empty for none")
