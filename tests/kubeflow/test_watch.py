@@ -7,7 +7,7 @@ import pytest
 from earthenware.compiling import compile_pipeline, load_profile
 from earthenware.errors import EarthenwareError
 from earthenware.kubeflow import Connection, Order, connect, submit, watch
-from earthenware.kubeflow._nodes import attempts, node_id, pods, steps_of
+from earthenware.kubeflow._steps import attempts, node_id, pods, steps_of
 from tests.kubeflow.stand_in_kfp import StandIn
 
 

@@ -105,13 +105,10 @@ def _call(arguments: list[str] | None) -> int:
     except EarthenwareError as error:
         show_error(error)
         return error.exit_code
-    except click.Abort:
-        click.echo("Interrupted. Run the same command again to resume.", err=True)
-        return 130
     except click.ClickException as error:
         error.show()
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. Run the same command again to resume.", err=True)
         return 130
     except SystemExit as error:

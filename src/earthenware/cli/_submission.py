@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.graph import PipelineSpec, SpecField, find_pipeline, load_spec, meaning, with_values
+from earthenware.graph import PipelineSpec, find_pipeline, load_spec, meaning, with_values
 from earthenware.kubeflow import Connection, Schedule, mounted_token, parse_cron, parse_interval
+from earthenware.steps import Meaning
 
 
 def connection(options: dict[str, Any]) -> Connection:
@@ -25,35 +27,38 @@ def connection(options: dict[str, Any]) -> Connection:
     return Connection(options["host"], options["namespace"], token, token_file, cookie, ca_cert=options["ca_cert"])
 
 
+_OUT_OF_REACH: Final[dict[Meaning, tuple[Callable[[str], bool], str, str]]] = {
+    "root": (
+        lambda uri: not uri.startswith("s3://"),
+        "is not in an object store: the pods of a cluster share no folder",
+        "Give a prefix that they can write: --set root=s3://BUCKET/PREFIX.",
+    ),
+    "catalog": (
+        storage.is_local,
+        "is a file of this machine: the pods of a cluster cannot read it",
+        "Copy it to the store, or name a STAC API by its https:// URL.",
+    ),
+    "tracking": (
+        lambda uri: uri not in ("", "off") and not uri.startswith(("http://", "https://", "postgresql")),
+        "is on this machine: the pods of a cluster lack it",
+        "Give an MLflow server's http:// URL, or leave it to the profile.",
+    ),
+}
+"""Which addresses a pod could not reach, why, and what to give in their place."""
+
+
 def cluster_spec(pipeline: str, spec_uri: str | None, assignments: tuple[str, ...]) -> PipelineSpec:
     """Return the spec of a run on a cluster, having refused what a pod could not reach."""
     if not spec_uri:
-        raise EarthenwareError(
-            "BAD_OPTION", "No spec is given.", "Give one with --spec; 'earthenware init' writes one."
-        )
-    graph = find_pipeline(pipeline)
+        remedy = "Give one with --spec; 'earthenware init' writes one."
+        raise EarthenwareError("BAD_OPTION", "No spec is given.", remedy)
     spec = load_spec(pipeline, spec_uri, assignments)
-    for field in meaning(graph, "root"):
-        if not str(field.of(spec)).startswith("s3://"):
-            message = f"{_shown(field, spec)} is not in an object store: the pods of a cluster share no folder."
-            remedy = "Give a prefix that they can write: --set root=s3://BUCKET/PREFIX."
-            raise EarthenwareError("BAD_SPEC", message, remedy)
-    for field in meaning(graph, "catalog"):
-        if storage.is_local(field.of(spec)):
-            message = f"{_shown(field, spec)} is a file of this machine: the pods of a cluster cannot read it."
-            remedy = "Copy it to the store, or name a STAC API by its https:// URL."
-            raise EarthenwareError("BAD_SPEC", message, remedy)
-    for field in meaning(graph, "tracking"):
-        uri = str(field.of(spec))
-        if uri not in ("", "off") and not uri.startswith(("http://", "https://", "postgresql")):
-            message = f"{_shown(field, spec)} is on this machine: the pods of a cluster lack it."
-            remedy = "Give an MLflow server's http:// URL, or leave it to the profile."
-            raise EarthenwareError("BAD_SPEC", message, remedy)
+    for means, (is_out, problem, remedy) in _OUT_OF_REACH.items():
+        for field in meaning(find_pipeline(pipeline), means):
+            uri = str(field.of(spec))
+            if is_out(uri):
+                raise EarthenwareError("BAD_SPEC", f"{field.path} = {storage.redact(uri)} {problem}.", remedy)
     return with_values(spec, {"root": storage.normalise(spec.root)})
-
-
-def _shown(field: SpecField, spec: PipelineSpec) -> str:
-    return f"{field.path} = {storage.redact(str(field.of(spec)))}"
 
 
 def checked_root(uri: str) -> str:
@@ -80,14 +85,8 @@ def when(options: dict[str, Any]) -> Schedule | None:
 
 def refuse_with_attach(options: dict[str, Any]) -> None:
     """Refuse the options of a new run beside --attach."""
-    names = {
-        "spec_uri": "--spec",
-        "assignments": "--set",
-        "cron": "--cron",
-        "interval": "--interval",
-        "dry": "--dry-run",
-    }
-    given = [name for key, name in names.items() if options[key]]
-    if given:
-        message = f"--attach follows a run that exists, and {given[0]} belongs to a new one."
-        raise EarthenwareError("BAD_OPTION", message, "Give one or the other.")
+    new = {"spec_uri": "--spec", "assignments": "--set", "cron": "--cron", "interval": "--interval", "dry": "--dry-run"}
+    for key, name in new.items():
+        if options[key]:
+            message = f"--attach follows a run that exists, and {name} belongs to a new one."
+            raise EarthenwareError("BAD_OPTION", message, "Give one or the other.")

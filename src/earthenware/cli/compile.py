@@ -26,33 +26,18 @@ A profile of one's own is a few lines over a shipped one:
   earthenware compile --list-profiles
   earthenware compile --profile cluster-cpu --show-profile > mine.yaml
 """
+_FORM: Final = "Kubeflow's pipeline YAML, or Pipeline and PipelineVersion objects for kubectl apply."
+_FORMS: Final = click.Choice(["pipeline", "manifests"])
+_FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("compile", help=_HELP, short_help="Write a pipeline for a cluster, by a profile.")
 @click.argument("pipeline", required=False)
-@click.option(
-    "--profile",
-    default="laptop",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="A shipped profile, or the YAML of one's own.",
-)
+@click.option("--profile", default="laptop", show_default=True, metavar="NAME|FILE", help="A shipped one, or a YAML.")
 @click.option("--image", default="", help="Image of every step, with a tag or a digest; wins over the profile's.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["pipeline", "manifests"]),
-    default="pipeline",
-    show_default=True,
-    help="Kubeflow's pipeline YAML, or Pipeline and PipelineVersion objects for kubectl apply.",
-)
+@click.option("--format", "form", type=_FORMS, default="pipeline", show_default=True, help=_FORM)
 @click.option("--namespace", default="", help="Namespace of the objects (with --format manifests).")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; standard output where it is left out.",
-)
+@click.option("-o", "--output", type=_FILE, help="File to write; standard output where it is left out.")
 @click.option("--list-profiles", is_flag=True, help="List the shipped profiles and stop.")
 @click.option("--show-profile", "show", is_flag=True, help="Print the profile with every field explained, and stop.")
 @click.option("--profile-schema", is_flag=True, help="Print the JSON Schema of a profile, for editors, and stop.")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any, Final
 
 import click
@@ -22,8 +20,9 @@ from earthenware import storage
 from earthenware.cli._submission import connection
 from earthenware.compiling import load_profile
 from earthenware.doctor import Check, Finding, Situation, environment, examine, plan
-from earthenware.graph import PIPELINES, find_pipeline, load_spec, meaning
-from earthenware.steps import Meaning
+from earthenware.graph import PIPELINES, fields, find_pipeline, load_spec
+from earthenware.processes import ending_on_sigterm
+from earthenware.steps import Meaning, mark_of
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
@@ -31,15 +30,8 @@ _MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": (
 
 @click.command(short_help="Check this machine, the store and the cluster.")
 @click.option("--spec", "spec_uri", metavar="FILE", help="Spec of a run: its root, catalog and tracking store.")
-@click.option(
-    "--pipeline", type=click.Choice(list(PIPELINES)), default=next(iter(PIPELINES)), help="What would be run."
-)
-@click.option(
-    "--profile",
-    default="",
-    metavar="NAME|FILE",
-    help="Decides what is checked (default: laptop, with --host cluster-cpu).",
-)
+@click.option("--pipeline", type=click.Choice([*PIPELINES]), default=next(iter(PIPELINES)), help="What would be run.")
+@click.option("--profile", default="", metavar="NAME|FILE", help="Default: laptop, with --host cluster-cpu.")
 @click.option("--root", default="", metavar="URI", help="Folder or s3:// prefix that a run would write below.")
 @click.option("--catalog", default="", metavar="URL|FILE", help="STAC API or ItemCollection file.")
 @click.option("--host", envvar="KFP_HOST", default="", metavar="URL", help="Kubeflow Pipelines API (or KFP_HOST).")
@@ -70,12 +62,14 @@ def doctor(
       earthenware doctor --spec pretrain.yaml
       earthenware doctor --profile cluster-gpu --host https://kubeflow.example.org/pipeline --root s3://bucket/runs
     """  # noqa: D301 - click wants the backspace character itself
-    given = _from_spec(pipeline, spec_uri)
+    given: dict[Meaning, str] = {}
+    if spec_uri:
+        spec, graph = load_spec(pipeline, spec_uri), find_pipeline(pipeline)
+        given = {mark_of(field.info, "means"): str(field.of(spec)) for field in fields(graph)}
     # A host that merely stands in the environment does not make this machine a cluster's.
     named = ctx.get_parameter_source("host") is ParameterSource.COMMANDLINE
     situation = Situation(
         load_profile(profile or ("cluster-cpu" if named else "laptop")),
-        root=options["root"] or given.get("root", ""),
         catalog=options["catalog"] or given.get("catalog", ""),
         tracking_uri=given.get("tracking", ""),
         connection=connection(options) if options["host"] else None,
@@ -83,33 +77,15 @@ def doctor(
         seconds=timeout,
         pipeline=pipeline,
     )
-    if not situation.root and not situation.on_cluster:
-        situation = replace(situation, root="work")  # where 'earthenware run' writes by default
-    if situation.root:
-        situation = replace(situation, root=storage.normalise(situation.root))
+    # Below work 'earthenware run' writes by default.
+    root = options["root"] or given.get("root", "") or ("" if situation.on_cluster else "work")
+    situation = replace(situation, root=storage.normalise(root) if root else "")
     # A terminated doctor removes what it tried, as an interrupted one does.
-    before = signal.signal(signal.SIGTERM, _terminated)
-    try:
-        with environment(situation.environment):
-            checks = plan(situation)
-            findings = _examine(checks, situation.secrets, None if as_json else sys.stdout)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with ending_on_sigterm(), environment(situation.environment):
+        findings = _examine(plan(situation), situation.secrets, None if as_json else sys.stdout)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     return 3 if any(finding.state == "failed" for finding in findings) else 0
-
-
-def _from_spec(pipeline: str, uri: str | None) -> dict[Meaning, str]:
-    if not uri:
-        return {}
-    spec, graph = load_spec(pipeline, uri), find_pipeline(pipeline)
-    wanted: tuple[Meaning, ...] = ("root", "catalog", "tracking")
-    return {means: str(field.of(spec)) for means in wanted for field in meaning(graph, means)}
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 def _examine(checks: list[Check], secrets: tuple[str, ...], stream: IO[str] | None) -> list[Finding]:
@@ -117,21 +93,17 @@ def _examine(checks: list[Check], secrets: tuple[str, ...], stream: IO[str] | No
         return examine(checks, secrets=secrets)
     console = Console(file=stream, highlight=False)
     found: dict[str, Finding] = {}
+    # What is transient shows nothing where there is no terminal.
+    with Live(_waiting(checks, found), console=console, refresh_per_second=8, transient=True) as live:
+
+        def show(finding: Finding) -> None:
+            found[finding.check] = finding
+            live.update(_waiting(checks, found))
+
+        findings = examine(checks, show, secrets)
     width = max(len(check.name) for check in checks)
-    if not console.is_terminal:
-        findings = examine(checks, secrets=secrets)
-        for finding in findings:
-            _print(console, finding, width)
-    else:
-        with Live(_waiting(checks, found), console=console, refresh_per_second=8, transient=True) as live:
-
-            def show(finding: Finding) -> None:
-                found[finding.check] = finding
-                live.update(_waiting(checks, found))
-
-            findings = examine(checks, show, secrets)
-        for finding in findings:
-            _print(console, finding, width)
+    for finding in findings:
+        _print(console, finding, width)
     counts = {state: sum(finding.state == state for finding in findings) for state in _MARKS}
     words = {"ok": "well", "warning": "to mind", "failed": "failed", "skipped": "not looked at"}
     console.print(Text(", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state]) + "."))
@@ -144,11 +116,8 @@ def _waiting(checks: list[Check], found: dict[str, Finding]) -> Table:
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if column == 2 else None)
     for check in checks:
         finding = found.get(check.name)
-        if finding is None:
-            table.add_row(Spinner("dots"), Text(check.name, style="bold"), Text(""))
-        else:
-            mark, colour = _MARKS[finding.state]
-            table.add_row(Text(mark, style=colour), Text(check.name, style="bold"), Text(finding.sentence))
+        mark = Text(*_MARKS[finding.state]) if finding else Spinner("dots")
+        table.add_row(mark, Text(check.name, style="bold"), Text(finding.sentence if finding else ""))
     return table
 
 

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from earthenware.errors import EarthenwareError
-from earthenware.graph import PIPELINES, commented_yaml, find_pipeline, meaning, spec_type
-from earthenware.steps import Meaning
-
-# Each option gives the value of the fields that mean this.
-_MEANT: dict[str, Meaning] = {
-    "root": "root",
-    "catalog": "catalog",
-    "bbox": "area",
-    "interval": "time",
-    "tracking_uri": "tracking",
-}
+from earthenware.graph import PIPELINES, commented_yaml, fields, find_pipeline, spec_type
+from earthenware.steps import mark_of
 
 
 @click.command(short_help="Write a commented spec to start from.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--pipeline", type=click.Choice(list(PIPELINES)), default=next(iter(PIPELINES)), show_default=True)
 @click.option("--catalog", default="", help="STAC API address, or path or URI of an ItemCollection file.")
-@click.option("--bbox", default="", help="Area of interest: min lon, min lat, max lon, max lat (degrees).")
-@click.option("--datetime", "interval", default="", help="Time interval, such as 2022-01-01/2023-12-31 (UTC).")
+@click.option("--bbox", "area", default="", help="Area of interest: min lon, min lat, max lon, max lat (degrees).")
+@click.option("--datetime", "time", default="", help="Time interval, such as 2022-01-01/2023-12-31 (UTC).")
 @click.option("--root", default="", help="Folder or s3:// prefix for all outputs (default: work).")
-@click.option("--tracking-uri", default="", help="MLflow server, or 'off'.")
+@click.option("--tracking-uri", "tracking", default="", help="MLflow server, or 'off'.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(file: Path | None, pipeline: str, force: bool, **options: str) -> None:
     """Write FILE, a commented spec with every field and its default, and FILE's JSON Schema for editors.
@@ -43,10 +33,9 @@ def init(file: Path | None, pipeline: str, force: bool, **options: str) -> None:
     if file.exists() and not force:
         raise EarthenwareError("BAD_OPTION", f"'{file}' exists already.", "Use --force to overwrite it.")
     graph = find_pipeline(pipeline)
-    given: dict[str, Any] = {}
-    for option, value in options.items():
-        if value:
-            given |= {field.path: value for field in meaning(graph, _MEANT[option])}
+    # Each option bears the name of what it means to a field.
+    found = [(field.path, options.get(mark_of(field.info, "means"))) for field in fields(graph)]
+    given = {path: value for path, value in found if value}
     file.parent.mkdir(parents=True, exist_ok=True)
     schema = file.with_suffix(".schema.json")
     document = spec_type(graph).model_json_schema(by_alias=True)

@@ -1,17 +1,26 @@
-"""``earthenware run``: a whole pipeline on this machine."""
+"""``earthenware run``: a whole pipeline on this machine, and what a person sees when it has ended."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from earthenware.cli._summary import print_summary
-from earthenware.graph import find_pipeline, plan
-from earthenware.runner import check_spec
+from earthenware import storage
+from earthenware.errors import EarthenwareError
+from earthenware.graph import find_pipeline, load_spec, meaning, plan
+from earthenware.runner import Run
 from earthenware.runner import run as start
+from earthenware.steps import describe_seconds
+from earthenware.tracking import OFF, resolve_uri
+
+_FOLDER: Final = click.Path(path_type=Path, file_okay=False)
+_RUNNERS: Final = click.Choice(["process", "docker"])
 
 
 @click.command(short_help="Run a whole pipeline on this machine.")
@@ -19,18 +28,8 @@ from earthenware.runner import run as start
 @click.option("--spec", "spec_uri", required=True, metavar="FILE", help="YAML that 'earthenware init' wrote.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Such as train.epochs=3; repeatable.")
 @click.option("--dry-run", "dry", is_flag=True, help="Say what would be done and what is done already.")
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for events and logs (default: ROOT/runs, or ./runs for a remote root).",
-)
-@click.option(
-    "--runner",
-    type=click.Choice(["process", "docker"]),
-    default="process",
-    show_default=True,
-    help="Run each step as a child process, or in a container.",
-)
+@click.option("--runs", type=_FOLDER, help="For events and logs (default: ROOT/runs, or ./runs for a remote root).")
+@click.option("--runner", type=_RUNNERS, default="process", show_default=True, help="How steps are run.")
 @click.option("--image", default="", metavar="IMAGE", help="Image of the containers (default: the pipeline's own).")
 def run(
     pipeline: str,
@@ -55,10 +54,55 @@ def run(
     """  # noqa: D301 - click wants the backspace character itself
     if image and runner != "docker":
         raise click.UsageError("--image is for '--runner docker': child processes run in no image.")
-    graph = find_pipeline(pipeline)
-    spec = check_spec(graph, spec_uri, assignments)
+    spec = load_spec(pipeline, spec_uri, assignments)
     if dry:
-        for _, sentence in plan(graph, spec):
+        for _, sentence in plan(find_pipeline(pipeline), spec):
             click.echo(sentence)
         return
-    print_summary(start(pipeline, spec, runner=runner, image=image, runs=runs), sys.stdout)
+    _print_summary(start(pipeline, spec, runner=runner, image=image, runs=runs))
+
+
+def _print_summary(done: Run) -> None:
+    """Print the rows of each step that publishes a ``summary.json``, the seconds per step, and commands to try."""
+    console = Console(highlight=False)
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    pages = []
+    for step, output in done.outputs.items():
+        made = done.manifest(step).artifacts
+        if "summary.json" in made:
+            for row in storage.read_json(storage.join(output, "summary.json")).get("rows", []):
+                table.add_row(Text(str(row["name"])), Text(str(row["value"])))
+        pages += [storage.join(output, name) for name in ("report.html", "page.html") if name in made]
+    steps = ", ".join(f"{task} {describe_seconds(value)}" for task, value in done.seconds.items())
+    table.add_row("seconds per step", Text(steps))
+    console.print()
+    console.print(table)
+    if pages:
+        console.print(f"\nReport: {pages[-1]}", soft_wrap=True)
+    console.print("\nNext:")
+    for command in _next(done):
+        console.print(f"  {command}", soft_wrap=True)
+
+
+def _next(done: Run) -> Iterator[str]:
+    root = done.spec.root
+    for step in done.pipeline.steps:
+        if step.hint and step.name in done.outputs:
+            yield step.hint.format(root=root, lonlat=_lonlat(done, step.name))
+    for field in meaning(done.pipeline, "tracking"):
+        uri = resolve_uri(str(field.of(done.spec)), root)
+        if uri != OFF:
+            yield f"mlflow ui --backend-store-uri {storage.redact(uri)}   # losses, metrics, the model"
+    yield f"earthenware status {root}   # every step and its output"
+
+
+def _lonlat(done: Run, step: str) -> str:
+    """Return longitude and latitude of a place in a step's output, to be searched for; words where there is none."""
+    for name in done.manifest(step).artifacts:
+        if name.endswith(".parquet"):
+            try:
+                table: Any = storage.read_table(storage.join(done.outputs[step], name), ["lon", "lat"])
+                return f"{table['lon'][0].as_py():.5f} {table['lat'][0].as_py():.5f}"
+            except (EarthenwareError, LookupError, ValueError):  # a table of something else, or an empty one
+                continue
+    return "LON LAT"

@@ -10,11 +10,7 @@ from earthenware.graph import newest
 
 
 def find_product(uri: str) -> str:
-    """Return the embedding product at ``uri``, or the newest one below it when it is a run's root.
-
-    Raises:
-        EarthenwareError: ``NO_PRODUCT``.
-    """
+    """Return the embedding product at ``uri``, or the newest one below it when it is a run's root."""
     from earthenware.products import EMBEDDINGS_FILE
 
     normal = storage.normalise(uri)

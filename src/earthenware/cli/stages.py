@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import click
@@ -34,24 +36,16 @@ def step_command(step: Step) -> click.Command:
     if step.outputs:
         options.append(click.Option(["--output"], required=True, metavar="URI", help="Prefix for this step alone."))
     if step.spec:
-        options += [
-            click.Option(
-                ["--spec", "spec_uri"], metavar="FILE", help=f"YAML with a section '{step.name}', or its fields."
-            ),
-            click.Option(
-                ["--set", "assignments"], multiple=True, metavar="KEY=VALUE", help="Change a field of the spec."
-            ),
-        ]
+        told = f"YAML with a section '{step.name}', or its fields."
+        options.append(click.Option(["--spec", "spec_uri"], metavar="FILE", help=told))
+        told = "Change a field of the spec."
+        options.append(click.Option(["--set", "assignments"], multiple=True, metavar="KEY=VALUE", help=told))
     if step.outputs:
-        options += [
-            click.Option(["--dry-run", "dry"], is_flag=True, help="Say what would be done and what is done already."),
-            click.Option(["--json", "as_json"], is_flag=True, help="Print the manifest as JSON."),
-        ]
-
-    def run(**given: Any) -> None:
-        _run(step, **given)
-
-    return _StepCommand(step.name, params=list(options), callback=run, help=step.summary, short_help=step.summary)
+        told = "Say what would be done and what is done already."
+        options.append(click.Option(["--dry-run", "dry"], is_flag=True, help=told))
+        options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print the manifest as JSON."))
+    run = partial(_run, step)
+    return _StepCommand(step.name, params=[*options], callback=run, help=step.summary, short_help=step.summary)
 
 
 def _input(artifact: Artifact) -> click.Option:
@@ -79,17 +73,15 @@ def _run(
     spec = step_spec(step, values, assignments, f"{spec_uri or 'spec'} ({step.name})")
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.items() if value}
     with step_process():
-        if dry:
-            try:
-                with dry_run():
-                    report = step.run(spec, given, output)
-            except DryRun as stop:
-                click.echo(stop.plan.sentence)
-                return
-            click.echo(f"{report.step} is done in '{storage.redact(report.output)}': nothing to do.")
+        try:
+            with dry_run() if dry else nullcontext():
+                report = step.run(spec, given, output)
+        except DryRun as stop:
+            click.echo(stop.plan.sentence)
             return
-        report = step.run(spec, given, output)
-    if report is None:
+    if dry:
+        click.echo(f"{report.step} is done in '{storage.redact(report.output)}': nothing to do.")
+    elif report is None:
         click.echo(f"{step.name}: passed.")
     elif as_json:
         click.echo(report.manifest.model_dump_json(indent=2))

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from earthenware.cli._submission import checked_root, cluster_spec, connection, 
 from earthenware.compiling import CompiledPipeline, Profile, compile_pipeline, load_profile
 from earthenware.errors import EarthenwareError
 from earthenware.graph import Pipeline, PipelineSpec, arguments, as_parameter, fields, find_pipeline, meaning
-from earthenware.kubeflow import Connection, KubeflowClient, Order, Schedule, connect, watch
+from earthenware.kubeflow import Connection, KubeflowClient, Order, connect, watch
 from earthenware.kubeflow import submit as submit_order
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -60,47 +61,50 @@ def submit(ctx: click.Context, /, **options: Any) -> None:
           --namespace team-a --profile cluster-gpu --cron '0 6 * * mon'
       earthenware submit pretrain --attach RUN_ID --host http://localhost:8080
     """  # noqa: D301 - click wants the backspace itself, and a raw docstring would show it as two characters
+    say = partial(click.echo, err=options["as_json"])
     if options["run_id"]:
         refuse_with_attach(options)
         find_pipeline(options["pipeline"])
-        ctx.exit(_follow(connect(connection(options)), options, options["run_id"], {}))
+        ctx.exit(_follow(connect(connection(options)), options, say, options["run_id"], {}))
     schedule = when(options)
     profile = load_profile(options["profile"])
     spec = cluster_spec(options["pipeline"], options["spec_uri"], options["assignments"])
     graph = find_pipeline(options["pipeline"])
-    compiled = compile_pipeline(options["pipeline"], profile, options["image"])
+    compiled = compile_pipeline(graph.name, profile, options["image"])
+    now = graph.name if schedule else f"{graph.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     order = Order(
         parameters=arguments(graph, spec),
-        run_name=options["run_name"] or _run_name(options["pipeline"], schedule),
+        run_name=options["run_name"] or now,
         experiment=options["experiment"],
         pipeline_root=checked_root(options["pipeline_root"]),
         service_account=options["service_account"] or profile.service_account,
         schedule=schedule,
     )
-    say = _speaker(options)
     if options["dry"]:
-        _say_plan(compiled, order, options, say)
+        _say_plan(graph, compiled, order, options, say)
         return
     client = connect(connection(options))
     done = submit_order(client, compiled, order)
     known = "uploaded now" if done.uploaded else "there already"
     say(f"Pipeline   {compiled.name}, version {done.version} ({known})")
-    say(f"{'Recurring ' if schedule else 'Run       '} {done.name}{_schedule_words(schedule, done.unchanged)}")
+    when_words = f", {schedule}{' (as it was)' if done.unchanged else ''}" if schedule else ""
+    say(f"{'Recurring ' if schedule else 'Run       '} {done.name}{when_words}")
     say(f"Kubeflow   {done.url}")
     if mlflow := _mlflow(profile, graph, spec):
         say(f"MLflow     {mlflow}")
     found = {**asdict(done), "mlflow": mlflow}
     if options["follow"]:
-        ctx.exit(_follow(client, options, done.run_id, found))
+        ctx.exit(_follow(client, options, say, done.run_id, found))
     if schedule is None:
         say(f"Follow it with: {_come_back(client, options, done.run_id)}")
     if options["as_json"]:
         click.echo(json.dumps(found))
 
 
-def _follow(client: KubeflowClient, options: dict[str, Any], run_id: str, found: dict[str, Any]) -> int:
+def _follow(
+    client: KubeflowClient, options: dict[str, Any], say: Callable[[str], None], run_id: str, found: dict[str, Any]
+) -> int:
     """Follow a run and return the exit code; a failed run is an error."""
-    say = _speaker(options)
     back = _come_back(client, options, run_id)
     link = client.link("runs", run_id)
     try:
@@ -116,9 +120,8 @@ def _follow(client: KubeflowClient, options: dict[str, Any], run_id: str, found:
     if outcome.mlflow_url:
         say(f"MLflow     {outcome.mlflow_url}")
     if options["as_json"]:
-        steps = [
-            {"name": s.name, "state": s.state, "seconds": s.seconds, "attempts": s.attempts} for s in outcome.steps
-        ]
+        told = ("name", "state", "seconds", "attempts")
+        steps = [{name: getattr(step, name) for name in told} for step in outcome.steps]
         ended = {"run_id": run_id, "name": outcome.name, "state": outcome.state, "steps": steps, "url": link}
         click.echo(json.dumps({**found, **ended, "message": outcome.message, "log": outcome.log}))
     if outcome.state == "SUCCEEDED":
@@ -131,16 +134,6 @@ def _follow(client: KubeflowClient, options: dict[str, Any], run_id: str, found:
     because = f": {outcome.message}" if outcome.message else ""
     message = f"The run '{outcome.name}' {outcome.state.lower()}{where}{because}."
     raise EarthenwareError("RUN_FAILED", message, f"Finished steps are kept: submit it again to go on. See {link}")
-
-
-def _run_name(pipeline: str, schedule: Schedule | None) -> str:
-    return pipeline if schedule else f"{pipeline} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _schedule_words(schedule: Schedule | None, unchanged: bool) -> str:
-    if schedule is None:
-        return ""
-    return f", {schedule}{' (as it was)' if unchanged else ''}"
 
 
 def _mlflow(profile: Profile, pipeline: Pipeline, spec: PipelineSpec) -> str:
@@ -159,21 +152,18 @@ def _come_back(client: KubeflowClient, options: dict[str, Any], run_id: str) -> 
     return shlex.join(words)
 
 
-def _speaker(options: dict[str, Any]) -> Callable[[str], None]:
-    return lambda text: click.echo(text, err=bool(options["as_json"]))
-
-
-def _say_plan(compiled: CompiledPipeline, order: Order, options: dict[str, Any], say: Callable[[str], None]) -> None:
-    defaults = {field.parameter: as_parameter(field.default) for field in fields(find_pipeline(options["pipeline"]))}
-    changed = {name: value for name, value in order.parameters.items() if defaults.get(name) != value}
+def _say_plan(
+    graph: Pipeline, compiled: CompiledPipeline, order: Order, options: dict[str, Any], say: Callable[[str], None]
+) -> None:
     where = f" at {Connection(options['host']).host}" if options["host"] else ""
-    what = "schedule the run" if order.schedule else "start the run"
+    what, when_words = ("schedule the run", f", {order.schedule}") if order.schedule else ("start the run", "")
     say(f"Would upload the pipeline {compiled.name}{where} unless its version {compiled.version_name} is there,")
-    words = _schedule_words(order.schedule, False)
-    say(f"and {what} '{order.run_name}' in the experiment '{order.experiment}'{words}.")
+    say(f"and {what} '{order.run_name}' in the experiment '{order.experiment}'{when_words}.")
     say(f"Profile {options['profile']}, service account {order.service_account or 'of Kubeflow'}.")
-    for name, value in changed.items():
-        say(f"  {name} = {storage.redact_text(json.dumps(value))}")
+    defaults = {field.parameter: as_parameter(field.default) for field in fields(graph)}
+    for name, value in order.parameters.items():
+        if defaults.get(name) != value:
+            say(f"  {name} = {storage.redact_text(json.dumps(value))}")
     if options["as_json"]:
         plan = {"pipeline": compiled.name, "version": compiled.version_name, "parameters": order.parameters}
         click.echo(json.dumps({**plan, "name": order.run_name, "experiment": order.experiment}))

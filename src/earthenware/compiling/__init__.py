@@ -8,7 +8,7 @@ from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from earthenware.compiling._compile import CompiledPipeline, compile_pipeline, compiled_pipeline, manifests
-    from earthenware.compiling._load import load_profile, profile_file, shipped_profiles
+    from earthenware.compiling._load import load_profile, shipped_profiles
     from earthenware.compiling._profile import Profile
     from earthenware.compiling._show import show_profile
     from earthenware.compiling._steps import RaySection, Retries, Security, StepSettings
@@ -26,7 +26,6 @@ __all__ = [
     "compiled_pipeline",
     "load_profile",
     "manifests",
-    "profile_file",
     "shipped_profiles",
     "show_profile",
 ]

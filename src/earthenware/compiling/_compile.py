@@ -96,11 +96,8 @@ def compile_pipeline(pipeline: str, profile: Profile, image: str = "") -> Compil
 def manifests(compiled: CompiledPipeline, namespace: str = "") -> str:
     """Return a ``Pipeline`` and a ``PipelineVersion`` of ``pipelines.kubeflow.org/v2beta1`` as YAML.
 
-    The version is named as ``earthenware submit`` names it, so that either finds what the other has put there.
-
-    Args:
-        compiled: The pipeline.
-        namespace: Namespace of the objects; empty leaves it to who applies them.
+    The version is named as ``earthenware submit`` names it, so that either finds what the other has put there. An
+    empty namespace leaves it to who applies them.
     """
     from kfp.compiler import Compiler
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
@@ -197,10 +194,8 @@ def _tasks(spec: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _package_version(spec: Any, file: str) -> str:
-    found = set()
-    for _, task in _tasks(spec):
-        if "package_version" in task.inputs.parameters:
-            found.add(task.inputs.parameters["package_version"].runtime_value.constant.string_value)
+    given = [task.inputs.parameters for _, task in _tasks(spec)]
+    found = {one["package_version"].runtime_value.constant.string_value for one in given if "package_version" in one}
     if found - {__version__}:
         others = ", ".join(sorted(found))
         message = f"The compiled pipeline {file} is of earthenware {others}, and this is {__version__}."

@@ -37,12 +37,8 @@ def shipped_profiles() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
-def profile_file(name_or_path: str) -> str:
-    """Return the path or URI of a profile's YAML.
-
-    Raises:
-        EarthenwareError: ``UNKNOWN_PROFILE`` when it is neither the name of a shipped profile nor a file.
-    """
+def _profile_file(name_or_path: str) -> str:
+    """Return the path or URI of a profile's YAML, or raise ``UNKNOWN_PROFILE``."""
     if name_or_path in shipped_profiles():
         return str(_FOLDER / f"{name_or_path}.yaml")
     if "://" in name_or_path or Path(name_or_path).is_file():
@@ -63,7 +59,7 @@ def load_profile(name_or_path: str) -> Profile:
         EarthenwareError: ``UNKNOWN_PROFILE`` when there is no such profile, ``BAD_PROFILE`` with one line that names
             each wrong field, its value and what is allowed.
     """
-    file = profile_file(name_or_path)
+    file = _profile_file(name_or_path)
     shown = name_or_path if name_or_path in shipped_profiles() else storage.redact(file)
     values = _read(file, shown, 0)
     values.setdefault("name", file.rpartition("/")[2].rpartition(".")[0])
@@ -97,7 +93,7 @@ def _read(file: str, shown: str, depth: int) -> dict[str, Any]:
         raise EarthenwareError("BAD_PROFILE", message, _REMEDY)
     beside = Path(file).parent / base
     name = str(beside) if "://" not in file and base not in shipped_profiles() and beside.is_file() else base
-    below = _read(profile_file(name), name, depth + 1)
+    below = _read(_profile_file(name), name, depth + 1)
     below.pop("name", None)
     below.pop("description", None)
     return merge(below, values)

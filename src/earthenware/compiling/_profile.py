@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from earthenware.compiling._steps import Frozen, RaySection, StepSettings, merge
 from earthenware.graph import KINDS, Kind
-from earthenware.launch import DnsName, RayJobSettings, Resources, Toleration
+from earthenware.launch import DnsName, RayJobSettings
 
 _IMAGE: Final = re.compile(
     r"([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*"
@@ -37,22 +38,18 @@ def _image(image: str) -> str:
     return image
 
 
-def _heading(value: Any) -> Any:
+def _or_nothing(kind: Any) -> BeforeValidator:
     # A heading with nothing below it is a null in YAML, and an empty section to whoever wrote it.
-    return {} if value is None else value
+    return BeforeValidator(lambda value: {} if value is None else value, json_schema_input_type=kind | None)
 
 
-Section = Annotated[StepSettings, BeforeValidator(_heading, json_schema_input_type=StepSettings | None)]
-Sections = Annotated[
-    dict[str, Section], BeforeValidator(_heading, json_schema_input_type=dict[str, StepSettings | None] | None)
-]
+Section = Annotated[StepSettings, _or_nothing(StepSettings)]
+Sections = Annotated[dict[str, Section], _or_nothing(dict[str, StepSettings | None])]
+Kinds = Annotated[dict[Kind, Section], _or_nothing(dict[Kind, StepSettings | None])]
+Image = Annotated[str, AfterValidator(_image)]
+Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
-Kinds = Annotated[
-    dict[Kind, Section], BeforeValidator(_heading, json_schema_input_type=dict[Kind, StepSettings | None] | None)
-]
-
-
-_INHERITED: Final = RaySection.model_fields.keys() & StepSettings.model_fields.keys()
+_INHERITED: Final = set(RaySection.model_fields) & set(StepSettings.model_fields)
 """What a RayJob takes from its step where its own section leaves it out."""
 
 
@@ -62,9 +59,8 @@ class Profile(Frozen):
     name: str = Field("", description="Name of the profile; by default that of its file")
     base: str = Field("", description="Profile that this one starts from: a name, or a file beside this one")
     description: str = Field("", description="What the profile is for")
-    image: Annotated[str, AfterValidator(_image)] = Field(
-        "",
-        description="Image of every step; {version} stands for the package's; empty keeps the pipeline's own",
+    image: Image = Field(
+        "", description="Image of every step; {version} stands for the package's; empty keeps the pipeline's own"
     )
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = Field(
         "", description="When a node pulls the image; empty for the cluster's default"
@@ -73,32 +69,28 @@ class Profile(Frozen):
     service_account: DnsName | Literal[""] = Field(
         "", description="Service account of the run's pods; empty for Kubeflow's own"
     )
-    ttl_seconds: int = Field(
-        0,
-        ge=0,
-        le=2**31 - 1,
-        description="A finished run's pods are kept so long (seconds); 0 as the cluster does",
+    ttl_seconds: Seconds = Field(
+        0, description="A finished run's pods are kept so long (seconds); 0 as the cluster does"
     )
-    deadline_seconds: int = Field(
-        0, ge=0, le=2**31 - 1, description="A whole run may take so long (seconds); 0 for no limit"
-    )
+    deadline_seconds: Seconds = Field(0, description="A whole run may take so long (seconds); 0 for no limit")
     defaults: Section = Field(StepSettings(), description="What holds for every step")
     kinds: Kinds = Field({}, description="What differs for a kind of step: io, cpu, accelerator, ray or gate")
     steps: Sections = Field({}, description="What differs for a step, by its name, such as train")
 
     def step(self, name: str) -> StepSettings:
         """Return all that holds for a step: the defaults, overridden by what is said of its kind, and of its name."""
-        kind = KINDS.get(name)
-        layers = [self.defaults, *([self.kinds[kind]] if kind in self.kinds else []), self.steps.get(name)]
-        given = [layer.model_dump(exclude_unset=True) for layer in layers if layer is not None]
-        return StepSettings.model_validate(functools.reduce(merge, given))
+        kind = self.kinds.get(KINDS[name]) if name in KINDS else None
+        layers = [layer for layer in (self.defaults, kind, self.steps.get(name)) if layer is not None]
+        return StepSettings.model_validate(
+            functools.reduce(merge, (one.model_dump(exclude_unset=True) for one in layers))
+        )
 
     def ray_job(self, name: str, image: str) -> RayJobSettings | None:
         """Return the settings of a step's RayJob, whose pods have the image; None where the step has no RayJob."""
         step = self.step(name)
         if step.ray is None:
             return None
-        inherited = step.model_dump(include=set(_INHERITED), exclude_none=True)
+        inherited = step.model_dump(include=_INHERITED, exclude_none=True)
         inherited |= {"image": image, "image_pull_policy": self.image_pull_policy, "queue": step.queue}
         inherited |= {"image_pull_secrets": self.image_pull_secrets}
         if step.timeout_seconds is not None:
@@ -115,7 +107,7 @@ class Profile(Frozen):
         able = [name for name, kind in KINDS.items() if kind == "ray"]
         for name in ["", *KINDS]:
             step = self.step(name)
-            problem = _inconsistent(step)
+            problem = next(_problems(step), "")
             if step.ray is not None and name not in able:
                 problem = f"only {', '.join(able)} can run as a RayJob: move 'ray' there, or to kinds.ray"
             if problem:
@@ -129,35 +121,27 @@ class Profile(Frozen):
         return f"kinds.{KINDS[name]}" if KINDS.get(name) in self.kinds else "defaults"
 
 
-def _inconsistent(step: StepSettings) -> str:
+def _problems(step: StepSettings) -> Iterator[str]:
+    """Yield what is wrong with a step's settings that no field shows by itself."""
     ray = step.ray
     containers = {"resources": step.resources}
     containers |= {"ray.head": ray.head, "ray.worker": ray.worker} if ray else {}
-    problems = [f"{field}.{_bad_resources(value)}" for field, value in containers.items() if _bad_resources(value)]
-    problems += [_bad_toleration(one) for one in (*step.tolerations, *(ray.tolerations if ray else ()))]
-    twice = sorted({secret.variable for secret in step.secrets} & set(step.environment))
-    problems += [f"{variable} is set both by environment and by secrets" for variable in twice]
-    late = ray is not None and (ray.deadline_seconds or 0) > (step.timeout_seconds or 2**31)
-    problems += ["ray.deadline_seconds is later than the step's timeout_seconds"] if late else []
-    return next(filter(None, problems), "")
-
-
-def _bad_resources(resources: Resources | None) -> str:
-    if resources is None:
-        return ""
-    if not re.fullmatch(r"[0-9.]+m?", resources.cpu):
-        return f'cpu = "{resources.cpu}": write cores, such as 4, 0.5 or 500m'
-    if resources.memory.endswith("m"):
-        return f'memory = "{resources.memory}": write bytes, such as 8Gi or 512Mi'
-    if bool(resources.accelerator) != bool(resources.accelerators):
-        given = f"accelerators = {resources.accelerators} and accelerator = '{resources.accelerator}'"
-        return f"{given}: give both or neither"
-    return ""
-
-
-def _bad_toleration(toleration: Toleration) -> str:
-    if toleration.operator == "Exists" and toleration.value:
-        return f"the toleration of '{toleration.key}' has a value, which needs operator: Equal"
-    if toleration.operator == "Equal" and not toleration.key:
-        return "a toleration with operator Equal needs a key"
-    return ""
+    for field, asked in containers.items():
+        if asked is None:
+            continue
+        if not re.fullmatch(r"[0-9.]+m?", asked.cpu):
+            yield f'{field}.cpu = "{asked.cpu}": write cores, such as 4, 0.5 or 500m'
+        if asked.memory.endswith("m"):
+            yield f'{field}.memory = "{asked.memory}": write bytes, such as 8Gi or 512Mi'
+        if bool(asked.accelerator) != bool(asked.accelerators):
+            given = f"accelerators = {asked.accelerators} and accelerator = '{asked.accelerator}'"
+            yield f"{field}.{given}: give both or neither"
+    for one in (*step.tolerations, *(ray.tolerations if ray else ())):
+        if one.operator == "Exists" and one.value:
+            yield f"the toleration of '{one.key}' has a value, which needs operator: Equal"
+        if one.operator == "Equal" and not one.key:
+            yield "a toleration with operator Equal needs a key"
+    for variable in sorted({secret.variable for secret in step.secrets} & set(step.environment)):
+        yield f"{variable} is set both by environment and by secrets"
+    if ray is not None and (ray.deadline_seconds or 0) > (step.timeout_seconds or 2**31):
+        yield "ray.deadline_seconds is later than the step's timeout_seconds"

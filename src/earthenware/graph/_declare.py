@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -37,10 +37,6 @@ class Artifact:
     def holds(self) -> str:
         """What passes: an output fits an input that holds the same."""
         return self.content or self.name
-
-    def list_of(self, name: str, description: str) -> Artifact:
-        """Return an input that takes any number of these."""
-        return replace(self, name=name, description=description, content=self.holds, many=True)
 
 
 @dataclass(frozen=True)

@@ -136,13 +136,8 @@ class Configured(NamedTuple):
 def configure(pipeline: str, package_version: str, given: Mapping[str, Any], shown: Any) -> Configured:
     """Make the spec of a run out of its form, check all of it, and keep it below the root.
 
-    It is kept as ``<root>/specs/<digest>.yaml``, which is written once and never changed.
-
-    Args:
-        pipeline: Name of the pipeline.
-        package_version: The version of this package that compiled the pipeline.
-        given: The entries of the form.
-        shown: Output[Markdown] that shows the spec.
+    It is kept as ``<root>/specs/<digest>.yaml``, which is written once and never changed, and ``shown``, an
+    Output[Markdown], gets it too. The pipeline was compiled by the package of ``package_version``.
 
     Raises:
         EarthenwareError: ``BAD_SPEC`` and what else :func:`resolve` raises, ``VERSION_MISMATCH``, ``STORAGE_*``.

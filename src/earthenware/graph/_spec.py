@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -16,7 +17,7 @@ from pydantic.fields import FieldInfo
 from earthenware.graph._declare import Pipeline, Step
 from earthenware.graph._pipelines import find_pipeline
 from earthenware.graph._steps import STEPS
-from earthenware.steps import Meaning, Spec, load_yaml, mark_of, marks, override, parse_spec, parse_yaml
+from earthenware.steps import Meaning, load_yaml, mark_of, marks, override, parse_spec, parse_yaml
 
 _WIDTH: Final = 116
 _PAIR: Final = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
@@ -92,9 +93,12 @@ def spec_type(pipeline: Pipeline) -> type[PipelineSpec]:
         model = step.spec_type()
         if model is not None:
             sections[_attribute(step.name)] = (model, Field(default=model(), alias=step.name))
-    base = _Divided if pipeline.fans_out else PipelineSpec
-    name = f"{pipeline.name.capitalize()}Spec"
+    name, base = f"{pipeline.name.capitalize()}Spec", _common(pipeline)
     return cast("type[PipelineSpec]", create_model(name, __base__=base, __doc__=pipeline.summary, **sections))
+
+
+def _common(pipeline: Pipeline) -> type[PipelineSpec]:
+    return _Divided if pipeline.fans_out else PipelineSpec
 
 
 def _attribute(step: str) -> str:
@@ -104,15 +108,13 @@ def _attribute(step: str) -> str:
 
 def fields(pipeline: Pipeline) -> Iterator[SpecField]:
     """Yield every field that a person may set, in the order of the steps."""
-    for name, info in spec_type(pipeline).model_fields.items():
-        model = info.annotation
-        if not (isinstance(model, type) and issubclass(model, Spec)):
-            yield SpecField("", name, info)
-            continue
-        step = STEPS[info.alias or name]
-        yield from (
-            SpecField(step.name, inner, given) for inner, given in model.model_fields.items() if inner != step.shard
-        )
+    for name, info in _common(pipeline).model_fields.items():
+        yield SpecField("", name, info)
+    for step in pipeline.steps:
+        model = step.spec_type()
+        for name, info in model.model_fields.items() if model else ():
+            if name != step.shard:
+                yield SpecField(step.name, name, info)
 
 
 def meaning(pipeline: Pipeline, means: Meaning) -> list[SpecField]:
@@ -120,22 +122,25 @@ def meaning(pipeline: Pipeline, means: Meaning) -> list[SpecField]:
     return [field for field in fields(pipeline) if mark_of(field.info, "means") == means]
 
 
-def load_spec(pipeline: str, uri: str | None, assignments: Sequence[str] = ()) -> PipelineSpec:
-    """Read the spec of a pipeline from YAML and apply ``section.field=value`` assignments.
+def load_spec(
+    pipeline: str, given: PipelineSpec | Mapping[str, Any] | str | Path | None, assignments: Sequence[str] = ()
+) -> PipelineSpec:
+    """Return the spec of a pipeline, given as itself, its values, or the path or URI of its YAML; None is all defaults.
+
+    Fields are changed by assignments, each as ``section.field=value``.
 
     Raises:
         EarthenwareError: ``UNKNOWN_PIPELINE``, or what reading and checking the spec raises.
     """
     model = spec_type(find_pipeline(pipeline))
-    return parse_spec(model, override(load_yaml(uri) if uri else {}, tuple(assignments)), uri or "spec")
+    if isinstance(given, str | Path):
+        return parse_spec(model, override(load_yaml(str(given)), tuple(assignments)), str(given))
+    values = given.model_dump(by_alias=True) if isinstance(given, PipelineSpec) else dict(given or {})
+    return parse_spec(model, override(values, tuple(assignments)))
 
 
 def read_spec(text: str) -> dict[str, Any]:
-    """Return the mapping in a YAML text, or in the file that the text is the path or URI of.
-
-    Raises:
-        EarthenwareError: ``NO_SPEC``, ``BAD_YAML``, or what reading a file raises.
-    """
+    """Return the mapping in a YAML text, or in the file that the text is the path or URI of."""
     line = text.strip()
     if line and "\n" not in line and not _FIELD.search(line):
         return load_yaml(line)
@@ -143,11 +148,7 @@ def read_spec(text: str) -> dict[str, Any]:
 
 
 def shard_count(values: Mapping[str, Any]) -> int:
-    """Return the number of shards that the values of a pipeline's spec ask for.
-
-    Raises:
-        EarthenwareError: ``BAD_SPEC``.
-    """
+    """Return the number of shards that the values of a pipeline's spec ask for."""
     return parse_spec(_Divided, {"shards": values["shards"]} if "shards" in values else {}).shards
 
 

@@ -11,7 +11,7 @@ from earthenware.graph._declare import Artifact, Kind, Step
 
 _SCENES: Final = Artifact("scenes", "Dataset", "Pointer to the table of scenes")
 _CHIPS: Final = Artifact("chips", "Dataset", "Pointer to a chip store")
-_STORES: Final = _CHIPS.list_of("stores", "Pointers to the chip stores of the shards")
+_STORES: Final = Artifact("stores", "Dataset", "Pointers to the chip stores of the shards", "chips", many=True)
 _VALIDATION: Final = Artifact("validation", "Artifact", "Pointer to the verdict on a chip store")
 _MODEL: Final = Artifact("model", "Model", "Pointer to the trained model")
 _EVALUATION: Final = Artifact("evaluation", "Artifact", "Pointer to the evaluation of a model")

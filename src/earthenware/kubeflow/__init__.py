@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from earthenware.kubeflow._client import KubeflowClient, ask, connect
 from earthenware.kubeflow._connection import Connection, mounted_token
-from earthenware.kubeflow._progress import StepOutcome
 from earthenware.kubeflow._recurring import Schedule, parse_cron, parse_interval
+from earthenware.kubeflow._steps import StepOutcome
 from earthenware.kubeflow._submit import Order, Submission, submit
 from earthenware.kubeflow._watch import RunOutcome, watch
 

@@ -34,6 +34,7 @@ class KubeflowClient:
 
     Attributes:
         connection: Where it is; it has no namespace where the server has one user.
+        models: What the services take.
         pipelines, uploads, experiments, runs, recurring_runs: The services of the generated client.
     """
 
@@ -45,6 +46,7 @@ class KubeflowClient:
         self._api = kfp_server_api.ApiClient(_configuration(connection), cookie=connection.cookie or None)
         self._api.request = self._guarded(self._api.request)
         self._api.user_agent = f"earthenware/{__version__}"
+        self.models = kfp_server_api.models
         self.pipelines = kfp_server_api.PipelineServiceApi(self._api)
         self.uploads = kfp_server_api.PipelineUploadServiceApi(self._api)
         self.experiments = kfp_server_api.ExperimentServiceApi(self._api)
@@ -147,14 +149,10 @@ def connect(connection: Connection) -> KubeflowClient:
 
 
 def ask(connection: Connection, path: str, doing: str, seconds: float, **parameters: Any) -> dict[str, Any]:
-    """Return the JSON object that one request is answered with; nothing is tried again.
+    """Return the JSON object below ``/apis/v2beta1/`` that one request is answered with; nothing is tried again.
 
-    Args:
-        connection: Where the API is, and what opens it.
-        path: Below ``/apis/v2beta1/``.
-        doing: What it is for, such as ``list experiments``.
-        seconds: Longest silence; connecting gets half of it.
-        parameters: The query.
+    ``doing`` says what it is for, such as ``list experiments``. The longest silence is ``seconds``, half of it to
+    connect.
 
     Raises:
         EarthenwareError: ``KFP_*`` or ``NOT_KUBEFLOW``.

@@ -38,7 +38,7 @@ class Connection:
     ca_cert: Path | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "host", clean_host(self.host))
+        object.__setattr__(self, "host", _clean_host(self.host))
         object.__setattr__(self, "token", _clean_token(self.token, "the token"))
         if self.cookie and not re.fullmatch(r"[!-~]+=[ -~]+", self.cookie.strip()):
             message = "The session cookie is not NAME=VALUE in one line."
@@ -57,18 +57,15 @@ class Connection:
         """
         if self.token_file is None:
             return self.token
+        remedy = "Give a file that holds the token and nothing else."
         try:
             text = self.token_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
             message = f"The token file {self.token_file} cannot be read: {reason}."
-            raise EarthenwareError(
-                "BAD_OPTION", message, "Give a file that holds the token and nothing else."
-            ) from None
+            raise EarthenwareError("BAD_OPTION", message, remedy) from None
         if not text:
-            raise EarthenwareError(
-                "BAD_OPTION", f"The token file {self.token_file} is empty.", "Write the token to it."
-            )
+            raise EarthenwareError("BAD_OPTION", f"The token file {self.token_file} is empty.", remedy)
         return _clean_token(text, f"the token in {self.token_file}")
 
     def mask(self, text: str) -> str:
@@ -89,26 +86,20 @@ def mounted_token() -> Path | None:
     return path if path.is_file() else None
 
 
-def clean_host(host: str) -> str:
-    """Return the base URL of the API: without a trailing slash, and without the fragment of a page of the UI.
-
-    Raises:
-        EarthenwareError: ``BAD_OPTION`` when it is no URL, or holds a password.
-    """
-    remedy = (
-        "Give the URL below which /apis lies, such as http://localhost:8080 or https://kubeflow.example.com/pipeline."
-    )
-    if not host.strip():
-        raise EarthenwareError(
-            "BAD_OPTION", "No Kubeflow Pipelines host is given.", f"Use --host or KFP_HOST. {remedy}"
-        )
+def _clean_host(host: str) -> str:
+    """Return the base URL of the API: without a trailing slash, and without the fragment of a page of the UI."""
+    host = host.strip()
+    remedy = "Give the URL below which /apis lies, such as http://localhost:8080 or https://kf.example.com/pipeline."
+    if not host:
+        message = "No Kubeflow Pipelines host is given."
+        raise EarthenwareError("BAD_OPTION", message, f"Use --host or KFP_HOST. {remedy}")
     try:
-        parts = urlsplit(host.strip())
+        parts = urlsplit(host)
         port = parts.port
     except ValueError:
         raise EarthenwareError("BAD_OPTION", "The host is not a URL.", remedy) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        shown = host.strip().rpartition("@")[2][:100]
+        shown = host.rpartition("@")[2][:100]
         raise EarthenwareError("BAD_OPTION", f"The host '{shown}' is not an http:// or https:// URL.", remedy)
     if "@" in parts.netloc:
         message = f"The host {parts.hostname} is given with a user name or password in its URL."

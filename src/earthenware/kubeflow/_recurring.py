@@ -8,16 +8,15 @@ from typing import Final
 
 from earthenware.errors import EarthenwareError
 
-_MONTHS: Final = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_DAYS: Final = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-_FIELDS: Final[tuple[tuple[str, int, int, list[str]], ...]] = (
-    ("second", 0, 59, []),
-    ("minute", 0, 59, []),
-    ("hour", 0, 23, []),
-    ("day of the month", 1, 31, []),
-    ("month", 1, 12, _MONTHS),
-    ("day of the week", 0, 6, _DAYS),
+_FIELDS: Final = (
+    ("second", 0, 59, ""),
+    ("minute", 0, 59, ""),
+    ("hour", 0, 23, ""),
+    ("day of the month", 1, 31, ""),
+    ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    ("day of the week", 0, 6, "sun mon tue wed thu fri sat"),
 )
+"""Of each field of a cron expression its name, its least and greatest value, and the words for its values."""
 _NAMED: Final = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _REMEDY: Final = (
@@ -60,7 +59,7 @@ def parse_cron(text: str) -> str:
         words = ["0", *words]
     for word, (name, low, high, names) in zip(words, _FIELDS, strict=True):
         for part in word.lower().split(","):
-            reason = _wrong_part(part, low, high, names)
+            reason = _wrong_part(part, low, high, names.split())
             if reason:
                 raise _wrong(text, f"the {name} '{word}' {reason}")
     return " ".join(words)
@@ -86,19 +85,13 @@ def _wrong_part(part: str, low: int, high: int, names: list[str]) -> str:
         return "has a step that is not a positive number"
     if span in ("*", "?"):
         return ""
-    ends = [_number(end, low, names) for end in span.split("-")]
-    if len(ends) > 2 or any(end is None for end in ends):
+    ends = span.split("-")
+    if len(ends) > 2 or not all(end in names or re.fullmatch(r"[0-9]{1,4}", end) for end in ends):
         return "is not a number, a range, a list or *"
-    values = [end for end in ends if end is not None]
+    values = [names.index(end) + low if end in names else int(end) for end in ends]
     if not all(low <= value <= high for value in values):
         return f"is not within {low} to {high}"
     return "is a range that ends before it starts" if values[0] > values[-1] else ""
-
-
-def _number(text: str, low: int, names: list[str]) -> int | None:
-    if text in names:
-        return names.index(text) + low
-    return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None
 
 
 def _wrong(text: str, reason: str) -> EarthenwareError:

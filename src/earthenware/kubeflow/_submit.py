@@ -73,19 +73,18 @@ def submit(client: KubeflowClient, compiled: CompiledPipeline, order: Order) -> 
     Raises:
         EarthenwareError: A ``KFP_...`` code for what the server refused or failed at.
     """
-    import kfp_server_api
-
     pipeline_id = _pipeline(client, compiled)
     version_id, uploaded = _version(client, compiled, pipeline_id)
     experiment_id = _experiment(client, order.experiment)
     done = Submission(pipeline_id, compiled.version_name, version_id, uploaded, experiment_id, order.run_name)
+    models = client.models
     asked = {
         "display_name": order.run_name,
         "experiment_id": experiment_id,
-        "pipeline_version_reference": kfp_server_api.V2beta1PipelineVersionReference(
+        "pipeline_version_reference": models.V2beta1PipelineVersionReference(
             pipeline_id=pipeline_id, pipeline_version_id=version_id
         ),
-        "runtime_config": kfp_server_api.V2beta1RuntimeConfig(
+        "runtime_config": models.V2beta1RuntimeConfig(
             parameters=order.parameters, pipeline_root=order.pipeline_root or None
         ),
         "service_account": order.service_account or None,
@@ -94,7 +93,7 @@ def submit(client: KubeflowClient, compiled: CompiledPipeline, order: Order) -> 
         identity, unchanged = _schedule(client, asked, order.schedule)
         link = client.link("recurringrun", identity)
         return replace(done, recurring_run_id=identity, unchanged=unchanged, url=link)
-    run = client.to(STARTING).runs.run_service_create_run(run=kfp_server_api.V2beta1Run(**asked))
+    run = client.to(STARTING).runs.run_service_create_run(run=models.V2beta1Run(**asked))
     return replace(done, run_id=run.run_id, url=client.link("runs", run.run_id))
 
 
@@ -121,12 +120,10 @@ def _find_or_make(
 
 
 def _pipeline(client: KubeflowClient, compiled: CompiledPipeline) -> str:
-    import kfp_server_api
-
     service, namespace = client.pipelines, client.connection.namespace or None
     description = compiled.spec.pipeline_info.description or None
     # Not uploaded: that would also make a first version, named after the pipeline.
-    new = kfp_server_api.V2beta1Pipeline(display_name=compiled.name, description=description, namespace=namespace)
+    new = client.models.V2beta1Pipeline(display_name=compiled.name, description=description, namespace=namespace)
     pipeline, _ = _find_or_make(
         client,
         "list pipelines",
@@ -153,10 +150,8 @@ def _version(client: KubeflowClient, compiled: CompiledPipeline, pipeline_id: st
 
 
 def _experiment(client: KubeflowClient, name: str) -> str:
-    import kfp_server_api
-
     service, namespace = client.experiments, client.connection.namespace or None
-    new = kfp_server_api.V2beta1Experiment(display_name=name, namespace=namespace)
+    new = client.models.V2beta1Experiment(display_name=name, namespace=namespace)
     experiment, _ = _find_or_make(
         client,
         f"use the experiment '{name}'",
@@ -172,16 +167,15 @@ def _experiment(client: KubeflowClient, name: str) -> str:
 
 def _schedule(client: KubeflowClient, asked: dict[str, Any], schedule: Schedule) -> tuple[str, bool]:
     """Return the id of the recurring run, and whether it was there as it is asked for."""
-    import kfp_server_api
-
+    models = client.models
     if schedule.cron:
-        when = {"cron_schedule": kfp_server_api.V2beta1CronSchedule(cron=schedule.cron)}
+        when = {"cron_schedule": models.V2beta1CronSchedule(cron=schedule.cron)}
     else:
-        when = {"periodic_schedule": kfp_server_api.V2beta1PeriodicSchedule(interval_second=schedule.interval)}
-    new = kfp_server_api.V2beta1RecurringRun(
+        when = {"periodic_schedule": models.V2beta1PeriodicSchedule(interval_second=schedule.interval)}
+    new = models.V2beta1RecurringRun(
         **asked,
-        trigger=kfp_server_api.V2beta1Trigger(**when),
-        mode=kfp_server_api.RecurringRunMode.ENABLE,
+        trigger=models.V2beta1Trigger(**when),
+        mode=models.RecurringRunMode.ENABLE,
         max_concurrency=1,
         no_catchup=True,
     )

@@ -13,8 +13,18 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError, one_line
 from earthenware.kubeflow._client import KubeflowClient
 from earthenware.kubeflow._errors import TRANSIENT
-from earthenware.kubeflow._nodes import Step, pods, steps_of
-from earthenware.kubeflow._progress import ENDED, StepOutcome, change, child_nodes, clock, details, heartbeat, outcomes
+from earthenware.kubeflow._steps import (
+    ENDED,
+    StepOutcome,
+    change,
+    child_nodes,
+    clock,
+    details,
+    heartbeat,
+    outcomes,
+    pods,
+    steps_of,
+)
 from earthenware.steps import describe_seconds
 
 _TAIL: Final = 20
@@ -62,13 +72,8 @@ def watch(
 ) -> RunOutcome:
     """Say each change of a run's steps until the run ends. The run does not depend on being watched.
 
-    Args:
-        client: Open connection.
-        run_id: Id of the run.
-        say: Takes each line.
-        poll: Time between two looks (seconds).
-        patience: An API that does not answer is given up after this time (seconds).
-        pause: Waits so many seconds.
+    It looks again after ``poll`` seconds, and gives an API that does not answer up after ``patience`` seconds;
+    ``pause`` waits so many seconds.
 
     Raises:
         EarthenwareError: ``KFP_NOT_FOUND`` when there is no such run, and what ends an open connection.
@@ -101,7 +106,8 @@ def watch(
     outcome = RunOutcome(run_id, run.display_name or "", run.state, steps=now, mlflow_url=_mlflow_url(run))
     if run.state != "SUCCEEDED":
         outcome.message = client.connection.mask(_message(run, outcome.failed_step))
-        outcome.log = _log(client, run, steps, outcome.failed_step)
+        failed = [step for step in steps if step.name == outcome.failed_step]
+        outcome.log = _log(client, run_id, [pod for step in failed for pod in pods(step, child_nodes(run))])
     return outcome
 
 
@@ -147,10 +153,9 @@ def _message(run: Any, failed: str) -> str:
     return one_line(text, 500)
 
 
-def _log(client: KubeflowClient, run: Any, steps: list[Step], failed: str) -> list[str]:
-    nodes = child_nodes(run)
-    names = [pod for step in steps if step.name == failed for pod in pods(step, nodes)]
-    tails = [tail for pod in names[:_MOST_PODS] if (tail := client.log_tail(run.run_id, pod, _TAIL))]
+def _log(client: KubeflowClient, run_id: str, names: list[str]) -> list[str]:
+    """Return the end of the log of one of these pods."""
+    tails = [tail for pod in names[:_MOST_PODS] if (tail := client.log_tail(run_id, pod, _TAIL))]
     # Which iteration of a loop failed, the server does not say: its log does.
     tail = next((one for one in tails if any("error" in line.lower() for line in one)), tails[0] if tails else [])
     return [storage.redact_text(line)[:500] for line in tail]

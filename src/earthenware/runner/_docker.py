@@ -44,11 +44,7 @@ def images(spec: Any) -> list[str]:
 
 
 def find_image(image: str) -> None:
-    """Look for an image on this machine, then in its registry.
-
-    Raises:
-        EarthenwareError: ``NO_DOCKER`` when no daemon answers, ``NO_IMAGE`` when the image is nowhere.
-    """
+    """Look for an image on this machine, then in its registry; raise ``NO_DOCKER`` or ``NO_IMAGE``."""
     import docker
     from docker.errors import APIError, DockerException, ImageNotFound
 
@@ -74,17 +70,12 @@ def find_image(image: str) -> None:
 
 
 def prepare_root(root: str) -> None:
-    """See to it that the steps' user may write below a local root; a new one is made for that user.
-
-    Raises:
-        EarthenwareError: ``ROOT_NOT_WRITABLE`` when the folder is another user's.
-    """
+    """Make a local root for the steps' user, or raise ``ROOT_NOT_WRITABLE`` where it is another user's."""
     if not storage.is_local(root):
         return
     folder, (user, group) = storage.local_path(root), _user()
     if not folder.exists():
         _own(folder)
-        return
     state = folder.stat()
     mine, ours = state.st_uid == user and state.st_mode & 0o200, state.st_gid == group and state.st_mode & 0o020
     if not (mine or ours or state.st_mode & 0o002):
@@ -114,26 +105,22 @@ def _own(folder: Path) -> None:
 class Containers:
     """The containers of one run, each with the run's name as a label; use it as a context manager.
 
-    Args:
-        root: Root of the run; a local one is mounted where it lies.
-        catalogs: Paths of the catalogs on this machine; the folder of each is mounted read-only.
-        folder: Folder of the run, which holds events and Kubeflow's pointer artifacts.
+    A local root is mounted where it lies, and read-only the folder of each catalog on this machine. The folder of the
+    run holds events and Kubeflow's pointer artifacts.
     """
 
     def __init__(self, root: str, catalogs: Sequence[str], folder: Path) -> None:
-        self._root = root
-        self._catalogs = catalogs
-        self._run_name = folder.name
-        self._events, self._artifacts = folder / "events", folder / "artifacts"
+        self._root, self._catalogs, self._folder = root, catalogs, folder
+        self._events = folder / "events"
         self._stopping = threading.Event()
         self._keeper: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Containers:
-        for folder in (self._events, self._artifacts):
+        for folder in (self._events, self._folder / "artifacts"):
             _own(folder)
         # In a session of its own, where Ctrl-C does not reach it; without the guardian's mark, which would end it.
         self._keeper = subprocess.Popen(
-            [sys.executable, "-P", str(Path(_keeper.__file__)), f"{_keeper.LABEL}={self._run_name}"],
+            [sys.executable, "-P", str(Path(_keeper.__file__)), f"{_keeper.LABEL}={self._folder.name}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -159,10 +146,9 @@ class Containers:
         """Return Kubeflow's DockerRunner with the options of every container."""
         from kfp import local
 
-        user, group = _user()
         variables = environment(os.environ)
         return local.DockerRunner(
-            user=f"{user}:{group}",
+            user=":".join(map(str, _user())),
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
@@ -170,7 +156,7 @@ class Containers:
             # An address means what it means to a process here: a store or an MLflow server on localhost is found.
             network_mode="host",
             mounts=self._mounts(variables),
-            labels={_keeper.LABEL: self._run_name},
+            labels={_keeper.LABEL: self._folder.name},
             environment={**variables, EVENTS_VARIABLE: str(self._events)},
         )
 

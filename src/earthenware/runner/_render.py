@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from pathlib import Path
@@ -20,26 +19,11 @@ from earthenware.steps import describe_seconds, render_line
 
 _POLL_SECONDS: Final = 0.1
 _PLAIN_SECONDS: Final = 10.0
-
-
-class EventReader:
-    """Reads the JSON lines that steps append to files in one folder, each line once, in order of time."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._offsets: dict[Path, int] = {}
-
-    def read(self) -> list[dict[str, Any]]:
-        """Return the events written since the last call; a line that is still being written waits."""
-        events = []
-        for path in sorted(self._folder.glob("*.jsonl")):
-            with path.open("rb") as file:
-                file.seek(self._offsets.get(path, 0))
-                data = file.read()
-            whole = data.rfind(b"\n") + 1
-            self._offsets[path] = self._offsets.get(path, 0) + whole
-            events += [json.loads(line) for line in data[:whole].splitlines()]
-        return sorted(events, key=lambda event: float(event["time"]))
+_ICONS: Final = {
+    "finished": Text("✓", style="green"),
+    "reused": Text("=", style="green"),
+    "failed": Text("✗", style="red"),
+}
 
 
 class Renderer:
@@ -51,12 +35,13 @@ class Renderer:
         seconds: Seconds that each finished task took.
     """
 
-    def __init__(self, folder: Path, stream: IO[str] | None = None) -> None:
+    def __init__(self, folder: Path, stream: IO[str]) -> None:
         self.failures: list[dict[str, Any]] = []
         self.outputs: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
-        self._reader = EventReader(folder)
-        self._console = Console(file=stream or sys.stdout, highlight=False)
+        self._folder = folder
+        self._offsets: dict[Path, int] = {}
+        self._console = Console(file=stream, highlight=False)
         self._rows: dict[str, dict[str, Any]] = {}
         self._shown: dict[str, float] = {}
         self._stop = threading.Event()
@@ -73,59 +58,67 @@ class Renderer:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._take(self._reader.read())
+        self._take()
         if self._live:
             self._live.update(self._table(), refresh=True)
             self._live.stop()
 
     def _follow(self) -> None:
         while not self._stop.wait(_POLL_SECONDS):
-            self._take(self._reader.read())
+            self._take()
             if self._live:
                 self._live.update(self._table())
 
-    def _take(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            kind, task = event["kind"], str(event["task"])
-            row = self._rows.setdefault(task, {"state": "running", "since": event["time"], "text": ""})
+    def _read(self) -> list[dict[str, Any]]:
+        """Return the events written since the last call, in order of time; an unfinished line waits."""
+        events = []
+        for path in sorted(self._folder.glob("*.jsonl")):
+            with path.open("rb") as file:
+                file.seek(self._offsets.get(path, 0))
+                data = file.read()
+            whole = data.rfind(b"\n") + 1
+            self._offsets[path] = self._offsets.get(path, 0) + whole
+            events += [json.loads(line) for line in data[:whole].splitlines()]
+        return sorted(events, key=lambda event: float(event["time"]))
+
+    def _take(self) -> None:
+        for event in self._read():
+            kind, task, line = event["kind"], str(event["task"]), render_line(event)
+            begun = {"state": "running", "since": event["time"], "text": ""}
+            row = self._rows.setdefault(task, dict(begun))
             if kind == "failed":
                 self.failures.append(event)
-            if kind in ("finished", "reused"):
+            elif kind in ("finished", "reused"):
                 self.outputs[task] = event.get("output", "")
                 self.seconds[task] = float(event.get("seconds", 0.0))
             if kind == "started":
-                row |= {"state": "running", "since": event["time"], "text": ""}
-            elif kind in ("finished", "reused", "failed"):
-                row |= {"state": kind, "text": render_line(event).removeprefix(f"{task}: ")}
+                row |= begun
+            elif kind in _ICONS:
+                row |= {"state": kind, "text": line.removeprefix(f"{task}: ")}
             elif kind == "progress":
-                row |= {"text": render_line(event).removeprefix(f"{task}: "), "done": event["done"] / event["total"]}
-            elif kind == "warning" and self._live:
-                self._live.console.print(Text(render_line(event), style="yellow"))
-            if not self._live:
-                self._print_plain(event, task)
+                row |= {"text": line.removeprefix(f"{task}: "), "done": event["done"] / event["total"]}
+            if self._live is None:
+                self._print_plain(kind, task, line)
+            elif kind == "warning":
+                self._live.console.print(Text(line, style="yellow"))
 
-    def _print_plain(self, event: dict[str, Any], task: str) -> None:
-        kind = event["kind"]
+    def _print_plain(self, kind: str, task: str, line: str) -> None:
         if kind in ("log", "reject", "started"):
             return
         if kind == "progress":
             if time.monotonic() - self._shown.get(task, -1e9) < _PLAIN_SECONDS:
                 return
             self._shown[task] = time.monotonic()
-        self._console.print(Text(render_line(event)), soft_wrap=True)
+        self._console.print(Text(line), soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 1), expand=True)
         for column in range(4):
             table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if column == 3 else None)
-        icons: dict[str, Any] = {
-            "finished": Text("✓", style="green"),
-            "reused": Text("=", style="green"),
-            "failed": Text("✗", style="red"),
-        }
         for task, row in self._rows.items():
+            icon = _ICONS.get(row["state"]) or Spinner("dots")
             running = row["state"] == "running"
             bar = ProgressBar(total=1.0, completed=row["done"], width=18) if running and "done" in row else ""
             text = row["text"] or f"working, {describe_seconds(time.time() - row['since'])} so far"
-            table.add_row(icons.get(row["state"], Spinner("dots")), Text(task, style="bold"), bar, Text(text))
+            table.add_row(icon, Text(task, style="bold"), bar, Text(text))
         return table

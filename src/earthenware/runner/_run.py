@@ -1,16 +1,22 @@
-"""A whole pipeline on this machine, from its spec to what came of it."""
+"""A whole pipeline on this machine: its compiled graph, run by ``kfp.local``, and what went wrong where it does."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from earthenware import storage
 from earthenware.compiling import compile_pipeline, compiled_pipeline, load_profile
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.graph import (
     Pipeline,
     PipelineSpec,
@@ -18,13 +24,13 @@ from earthenware.graph import (
     find_pipeline,
     load_spec,
     meaning,
-    spec_type,
     spec_yaml,
     with_values,
 )
+from earthenware.processes import step_process
 from earthenware.runner._docker import Containers, find_image, images, prepare_root
-from earthenware.runner._local import run_local
-from earthenware.steps import Manifest, override, parse_spec, read_manifest
+from earthenware.runner._render import Renderer
+from earthenware.steps import EVENTS_VARIABLE, Manifest, read_manifest
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,6 @@ class Run:
     """A run of a pipeline that ended well.
 
     Attributes:
-        pipeline: What was run.
         spec: What it was asked to do, resolved: addresses of this machine are absolute.
         folder: Where its spec, its steps' events, Kubeflow's log and its pointer artifacts lie.
         outputs: Output URI of each step that has one; of a step with several shards, that of the last to end.
@@ -84,42 +89,108 @@ def run(
             ``STEP_FAILED`` when it died without a word; ``NO_DOCKER``, ``NO_IMAGE``, ``ROOT_NOT_WRITABLE``.
     """
     graph = find_pipeline(pipeline)
-    checked = resolve_here(graph, check_spec(graph, spec, assignments))
+    given = load_spec(pipeline, spec, assignments)
+    catalogs = {field.path: str(field.of(given)) for field in meaning(graph, "catalog")}
+    files = {path: storage.normalise(uri) for path, uri in catalogs.items() if storage.is_local(uri)}
+    # The steps run elsewhere: addresses on this machine must be absolute.
+    checked = with_values(given, {"root": storage.normalise(given.root), **files})
     if image and runner != "docker":
         raise EarthenwareError("BAD_OPTION", "An image is given, and child processes run in none.", "Run with docker.")
     local = storage.is_local(checked.root)
-    folder = Path(runs) if runs else (storage.local_path(checked.root) / "runs" if local else Path("runs"))
+    place = Path(runs) if runs else (storage.local_path(checked.root) / "runs" if local else Path("runs"))
+    folder = place.absolute() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
     text = compiled_pipeline(pipeline).read_text(encoding="utf-8")
-    containers = None
+    engine = None
     if runner == "docker":
         compiled = compile_pipeline(pipeline, load_profile("laptop"), image)
         text = compiled.text
         for name in images(compiled.spec):
             find_image(name)
         prepare_root(checked.root)
-        containers = functools.partial(Containers, checked.root, tuple(_catalogs(graph, checked).values()))
-    given = arguments(graph, checked)
-    renderer, made = run_local(text, given, folder.absolute(), containers, spec_yaml(graph, checked), stream)
-    return Run(graph, checked, made, {step: uri for step, uri in renderer.outputs.items() if uri}, renderer.seconds)
+        engine = Containers(checked.root, tuple(files.values()), folder)
+    (folder / "events").mkdir(parents=True)
+    (folder / "spec.yaml").write_text(spec_yaml(graph, checked), encoding="utf-8")
+    renderer = _run_and_show(text, arguments(graph, checked), folder, engine, stream or sys.stdout)
+    outputs = {step: uri for step, uri in renderer.outputs.items() if uri}
+    return Run(graph, checked, folder, outputs, renderer.seconds)
 
 
-def check_spec(
-    pipeline: Pipeline, spec: PipelineSpec | Mapping[str, Any] | str | Path, assignments: Sequence[str] = ()
-) -> PipelineSpec:
-    """Return a spec, given as itself, as its values or as a file, with fields changed and all of it checked."""
-    if isinstance(spec, str | Path):
-        return load_spec(pipeline.name, str(spec), assignments)
-    values = spec.model_dump(by_alias=True) if isinstance(spec, PipelineSpec) else dict(spec)
-    return parse_spec(spec_type(pipeline), override(values, tuple(assignments)))
+def _run_and_show(
+    pipeline: str, given: dict[str, Any], folder: Path, engine: Containers | None, terminal: IO[str]
+) -> Renderer:
+    """Run a compiled YAML with its parameters; return what has seen all the events."""
+    log, events = folder / "kfp.log", folder / "events"
+    os.environ[EVENTS_VARIABLE] = str(events)
+    try:
+        with (
+            engine or contextlib.nullcontext(),  # before the guard, which must not end what ends the containers
+            step_process(),
+            Renderer(events, terminal) as renderer,
+            log.open("w", encoding="utf-8") as file,
+            contextlib.redirect_stdout(file),
+            contextlib.redirect_stderr(file),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            failure = _run_kfp(pipeline, given, folder / "artifacts", engine)
+    finally:
+        del os.environ[EVENTS_VARIABLE]
+    if failure is not None:
+        raise _explain(failure, renderer, log)
+    return renderer
 
 
-def resolve_here(pipeline: Pipeline, spec: PipelineSpec) -> PipelineSpec:
-    """Return a spec whose addresses on this machine are absolute: the steps run elsewhere."""
-    spec = with_values(spec, {"root": storage.normalise(spec.root)})
-    return with_values(spec, {path: storage.normalise(uri) for path, uri in _catalogs(pipeline, spec).items()})
+def _run_kfp(pipeline: str, given: dict[str, Any], artifacts: Path, engine: Containers | None) -> Exception | None:
+    from kfp import local
+    from kfp.components import load_component_from_text
+
+    runner = engine.runner() if engine else local.SubprocessRunner(use_venv=False)
+    local.init(runner, pipeline_root=str(artifacts), raise_on_error=True)
+    component = load_component_from_text(pipeline)
+    if engine:
+        return _run_apart(engine, lambda: component(**given))
+    try:
+        component(**given)
+    except RuntimeError as error:  # kfp.local names the failed task and nothing else: the events say why
+        return error
+    return None
 
 
-def _catalogs(pipeline: Pipeline, spec: PipelineSpec) -> dict[str, str]:
-    """Return the catalogs that are files of this machine, by their fields' paths."""
-    found = {field.path: str(field.of(spec)) for field in meaning(pipeline, "catalog")}
-    return {path: uri for path, uri in found.items() if storage.is_local(uri)}
+def _run_apart(engine: Containers, call: Callable[[], object]) -> Exception | None:
+    """Run on another thread, so that a signal to this one is heard while kfp.local waits for containers to end."""
+    failures: list[Exception] = []
+    done = threading.Event()  # Thread.join takes a thread for ended once a signal interrupted it
+
+    def work() -> None:
+        try:
+            with engine.in_charge():
+                call()
+        except Exception as error:  # kfp's own, or the Docker daemon's
+            traceback.print_exc()
+            failures.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=work, name="kfp", daemon=True).start()
+    try:
+        while not done.wait(0.2):
+            pass
+    except BaseException:
+        engine.stop()
+        done.wait(30)
+        raise
+    return failures[0] if failures else None
+
+
+def _explain(failure: Exception, renderer: Renderer, log: Path) -> EarthenwareError:
+    if renderer.failures:
+        event = renderer.failures[-1]
+        message = f"{event['task']}: {event['message']}"
+        remedy = f"{event.get('remedy', '')} Finished steps are kept: the same command goes on from here.".strip()
+        return EarthenwareError(event.get("code", "STEP_FAILED"), message, f"{remedy} (log: {log})")
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    errors = [line for line in lines if "Error" in line]
+    said = f" Its log says: {errors[-1][:300]}" if errors else ""
+    message = f"A step ended without saying why ({first_line(failure)}).{said}"
+    remedy = f"It may have been killed, for instance for lack of memory; the whole log is in {log}."
+    return EarthenwareError("STEP_FAILED", message, remedy)
