@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError, one_line
+from earthenware.errors import EarthenwareError, again, one_line
 from earthenware.kubeflow._client import KubeflowClient
 from earthenware.kubeflow._errors import TRANSIENT
 from earthenware.kubeflow._steps import (
@@ -121,28 +121,30 @@ def _ask(
     question: Callable[[], Any],
 ) -> Any:
     """Ask again while the API is away for a while, or a token is being rotated."""
-    waited, failures, refused = 0.0, 0, False
-    while True:
+    token, refused, said = "", False, False
+
+    def once() -> Any:
+        nonlocal token
         token = client.connection.current_token()
         client.to(doing)
-        try:
-            return question()
-        except EarthenwareError as error:
-            if error.code == "KFP_UNAUTHENTICATED":
-                # The token's file may just be written anew.
-                rotates = client.connection.token_file is not None
-                if not rotates or (refused and token == client.connection.current_token()):
-                    raise
-                refused = True
-                pause(poll)
-                continue
-            if error.code not in TRANSIENT or waited >= patience:
-                raise
-            if not failures:
-                say(f"{clock()}  {error.message} Trying again for {describe_seconds(patience)}.")
-        wait = min(poll * 2**failures, _LONGEST_PAUSE)
-        pause(wait)
-        failures, waited = failures + 1, waited + max(wait, 0.001)
+        return question()
+
+    def passes(error: Exception) -> float:
+        nonlocal refused, said
+        if not isinstance(error, EarthenwareError):
+            return 0.0
+        if error.code == "KFP_UNAUTHENTICATED":  # the token's file may just be written anew
+            rotates = client.connection.token_file is not None
+            hopeless, refused = refused and token == client.connection.current_token(), True
+            return patience if rotates and not hopeless else 0.0
+        if error.code not in TRANSIENT:
+            return 0.0
+        if not said:
+            say(f"{clock()}  {error.message} Trying again for {describe_seconds(patience)}.")
+        said = True
+        return patience
+
+    return again(once, passes, first=poll, longest=_LONGEST_PAUSE, pause=pause)
 
 
 def _message(run: Any, failed: str) -> str:
