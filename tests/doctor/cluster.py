@@ -1,24 +1,20 @@
-"""A Kubernetes API on this machine: it knows rights, resources and nodes, and refuses what the API would refuse."""
+"""A Kubernetes API that knows rights, resources and nodes, and refuses what the real one would refuse."""
 
 from __future__ import annotations
 
 import base64
-import json
-import re
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
-import yaml
-from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
 from earthenware.launch import PERMISSIONS
+from earthenware.testing import KubernetesRequest, KubernetesServer
 
 NAMESPACE = "team"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:earthenware-steps"
 USER = "anna"
 SECRETS = ("earthenware-mlflow", "earthenware-store")
+RAY, RAY_FIELDS = "/apis/ray.io/v1", "/openapi/v3/apis/ray.io/v1"
 
 Right = tuple[str, str, str]
 
@@ -26,6 +22,12 @@ Right = tuple[str, str, str]
 def all_rights() -> set[Right]:
     """Everything that the launcher does: group, resource and verb."""
     return {(group, resource, verb) for group, resource, verbs in PERMISSIONS for verb in verbs}
+
+
+def ray_resources(*names: str) -> dict[str, Any]:
+    """The resources of ray.io/v1."""
+    resources = [{"name": name, "kind": "RayJob", "namespaced": True, "verbs": ["get"]} for name in names]
+    return {"kind": "APIResourceList", "groupVersion": "ray.io/v1", "resources": resources}
 
 
 def ray_schema(*missing: str) -> dict[str, Any]:
@@ -44,69 +46,62 @@ def ray_schema(*missing: str) -> dict[str, Any]:
     return {"openapi": "3.0.0", "components": {"schemas": {"io.ray.v1.RayJob": fields(spec=spec)}}}
 
 
-class StandIn:
-    """A cluster.
+class StandIn(KubernetesServer):
+    """A cluster with KubeRay, the Secrets and the service account that the profiles name, and no nodes.
 
     Attributes:
         rights: Who may do what, by the user's name.
-        ray: Names of the resources of ray.io/v1; None where KubeRay is not installed.
-        schema: What it tells about the fields of ray.io/v1; None where it refuses to.
-        nodes: Labels and allocatable resources of its nodes; None where this user may not list them.
-        objects: Kind and name of what is in the namespace.
         forbidden: Paths that are answered with 403.
         asked: The bodies of the reviews.
+        wrong: What was asked as no client may ask.
     """
 
-    def __init__(self, web: HTTPServer, token: str, minor: str = "34") -> None:
-        self.url = web.url_for("").rstrip("/")
+    def __init__(self, token: str, minor: str = "34") -> None:
+        super().__init__(NAMESPACE, token)
         self.rights: dict[str, set[Right]] = {ACCOUNT: all_rights(), USER: all_rights()}
-        self.ray: list[str] | None = ["rayclusters", "rayjobs", "rayjobs/status"]
-        self.schema: dict[str, Any] | None = ray_schema()
-        self.nodes: list[tuple[dict[str, str], dict[str, str]]] | None = []
-        self.objects = {f"secrets/{name}" for name in SECRETS} | {"serviceaccounts/earthenware-steps"}
         self.forbidden: set[str] = set()
         self.asked: list[dict[str, Any]] = []
-        self._token, self._minor = token, minor
-        web.expect_request(re.compile(".*")).respond_with_handler(self._answer)
+        self.wrong: list[BaseException] = []
+        self.objects |= {self.secret(name): {"metadata": {"name": name}} for name in SECRETS}
+        self.objects |= {
+            self.account("earthenware-steps"): {"metadata": {"name": "earthenware-steps"}},
+            "/version": {"major": "1", "minor": minor, "gitVersion": f"v1.{minor}.1"},
+            RAY: ray_resources("rayclusters", "rayjobs", "rayjobs/status"),
+            RAY_FIELDS: ray_schema(),
+        }
 
-    def kubeconfig(self, folder: Path, token: str = "", server: str = "") -> str:
-        """Write a kubeconfig for this cluster and return its path."""
-        path = folder / "kubeconfig"
-        cluster = {"name": "c", "cluster": {"server": server or self.url}}
-        context = {"name": "x", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}
-        user = {"name": "u", "user": {"token": token or self._token}}
-        value = {"apiVersion": "v1", "kind": "Config", "current-context": "x"}
-        path.write_text(yaml.safe_dump({**value, "clusters": [cluster], "contexts": [context], "users": [user]}))
-        return str(path)
+    def secret(self, name: str) -> str:
+        return f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}"
 
-    def _answer(self, request: Request) -> Response:
-        if request.headers.get("Authorization") != f"Bearer {self._token}":
-            return _status(401, "Unauthorized")
+    def account(self, name: str) -> str:
+        return f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{name}"
+
+    def set_nodes(self, *nodes: tuple[dict[str, str], dict[str, str]]) -> None:
+        """Have these nodes and no others, each with labels and allocatable resources."""
+        self.objects = {path: one for path, one in self.objects.items() if "/nodes/" not in path}
+        for number, (labels, has) in enumerate(nodes):
+            node = {"metadata": {"name": f"n{number}", "labels": labels}, "status": {"allocatable": has}}
+            self.objects[f"/api/v1/nodes/n{number}"] = node
+
+    def answer(self, request: KubernetesRequest) -> tuple[int, Any]:
         if request.path in self.forbidden:
-            return _status(403, "Forbidden")
-        if request.method == "POST":
-            return self._review(request)
-        if request.path == "/version":
-            return _json({"major": "1", "minor": self._minor, "gitVersion": f"v1.{self._minor}.1"})
-        if request.path == "/apis/ray.io/v1" and self.ray is not None:
-            resources = [{"name": name, "kind": "RayJob", "namespaced": True, "verbs": ["get"]} for name in self.ray]
-            return _json({"kind": "APIResourceList", "groupVersion": "ray.io/v1", "resources": resources})
-        if request.path == "/openapi/v3/apis/ray.io/v1" and self.ray is not None:
-            return _json(self.schema) if self.schema is not None else _status(403, "Forbidden")
-        kind = request.path.removeprefix(f"/api/v1/namespaces/{NAMESPACE}/")
-        if kind in self.objects:
-            assert "as=PartialObjectMetadata" in request.headers["Accept"], "nobody asked for what a Secret holds"
-            return _json({"kind": "PartialObjectMetadata", "metadata": {"name": kind.partition("/")[2]}})
-        if request.path == "/api/v1/nodes":
-            return self._list_nodes(request)
-        return _status(404, "NotFound")
+            return self.status(403, base64.b64encode(b"details").decode())
+        try:
+            if request.verb == "create":
+                return self._review(request)
+            if request.resource in ("secrets", "serviceaccounts"):
+                assert "as=PartialObjectMetadata" in request.accept, "nobody asked for what a Secret holds"
+        except Exception as error:
+            self.wrong.append(error)
+            raise
+        return super().answer(request)
 
-    def _review(self, request: Request) -> Response:
-        body = request.get_json()
+    def _review(self, request: KubernetesRequest) -> tuple[int, Any]:
+        body = request.body
         self.asked.append(body)
         if request.path.endswith("/selfsubjectreviews"):
             assert body["kind"] == "SelfSubjectReview"
-            return _json({**body, "status": {"userInfo": {"username": USER}}}, 201)
+            return 201, {**body, "status": {"userInfo": {"username": USER}}}
         # The schema does not know that the server fills in the status.
         kubernetes_validate.validate({**body, "status": {"allowed": False}}, "1.34", strict=True)
         asked = body["spec"]["resourceAttributes"]
@@ -116,22 +111,4 @@ class StandIn:
         assert body.get("metadata", {}).get("namespace", asked["namespace"]) == asked["namespace"]
         resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
         right = (asked.get("group", ""), resource, asked["verb"])
-        return _json({**body, "status": {"allowed": right in self.rights[body["spec"].get("user", USER)]}}, 201)
-
-    def _list_nodes(self, request: Request) -> Response:
-        if self.nodes is None:
-            return _status(403, "Forbidden")
-        wanted = [pair.split("=") for pair in request.args.get("labelSelector", "").split(",") if pair]
-        chosen = [node for node in self.nodes if all(node[0].get(key) == value for key, value in wanted)]
-        items = [{"metadata": {"labels": labels}, "status": {"allocatable": has}} for labels, has in chosen]
-        return _json({"kind": "NodeList", "apiVersion": "v1", "items": items})
-
-
-def _json(value: dict[str, Any], status: int = 200) -> Response:
-    return Response(json.dumps(value), status, content_type="application/json")
-
-
-def _status(code: int, reason: str) -> Response:
-    secret = base64.b64encode(b"details").decode()
-    value = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code}
-    return _json({**value, "message": secret}, code)
+        return 201, {**body, "status": {"allowed": right in self.rights[body["spec"].get("user", USER)]}}

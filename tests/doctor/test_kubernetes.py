@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_httpserver import HTTPServer
 
 from earthenware.compiling import Profile, load_profile
-from tests.doctor.cluster import ACCOUNT, NAMESPACE, SECRETS, USER, StandIn, ray_schema
+from tests.doctor.cluster import ACCOUNT, NAMESPACE, RAY, RAY_FIELDS, SECRETS, USER, StandIn, ray_resources, ray_schema
 from tests.doctor.look import SECRET, look
 
 
 @pytest.fixture
-def cluster(web: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    server = StandIn(web, SECRET)
-    monkeypatch.setenv("KUBECONFIG", server.kubeconfig(tmp_path))
-    return server
+def cluster(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    server = StandIn(SECRET, getattr(request, "param", "34"))
+    monkeypatch.setenv("KUBECONFIG", server.kubeconfig(tmp_path / "kubeconfig"))
+    yield server
+    server.close()
+    assert server.wrong == []
 
 
-def test_a_cluster_that_is_ready(cluster: StandIn, web: HTTPServer) -> None:
+def test_a_cluster_that_is_ready(cluster: StandIn) -> None:
     found = {**look("kubernetes", "cluster-cpu"), **look("kuberay", "cluster-cpu")}
     assert {name: finding.state for name, finding in found.items()} == {
         "kubernetes": "ok",
@@ -33,7 +35,6 @@ def test_a_cluster_that_is_ready(cluster: StandIn, web: HTTPServer) -> None:
     assert "service account 'earthenware-steps' may do all" in found["rights"].sentence
     users = {body["spec"]["user"] for body in cluster.asked if "Access" in body["kind"]}
     assert users == {ACCOUNT}
-    web.check_assertions()
 
 
 def test_missing_rights_are_named(cluster: StandIn) -> None:
@@ -44,7 +45,7 @@ def test_missing_rights_are_named(cluster: StandIn) -> None:
     assert "chart" in finding.remedy
 
 
-def test_who_may_not_ask_about_others_is_told_about_itself(cluster: StandIn, web: HTTPServer) -> None:
+def test_who_may_not_ask_about_others_is_told_about_itself(cluster: StandIn) -> None:
     cluster.forbidden = {f"/apis/authorization.k8s.io/v1/namespaces/{NAMESPACE}/localsubjectaccessreviews"}
     finding = look("kubernetes", "cluster-cpu")["rights"]
     assert finding.state == "ok"
@@ -54,7 +55,6 @@ def test_who_may_not_ask_about_others_is_told_about_itself(cluster: StandIn, web
     finding = look("kubernetes", "cluster-cpu")["rights"]
     assert finding.state == "warning"  # the steps may have the rights all the same
     assert "create rayjobs.ray.io" in finding.sentence
-    web.check_assertions()
 
 
 def test_a_profile_without_a_service_account_asks_about_the_user(cluster: StandIn) -> None:
@@ -65,17 +65,17 @@ def test_a_profile_without_a_service_account_asks_about_the_user(cluster: StandI
     assert "This user may not delete rayjobs.ray.io" in finding.sentence
 
 
-def test_secrets_and_the_service_account_that_the_profile_names(cluster: StandIn, web: HTTPServer) -> None:
+def test_secrets_and_the_service_account_that_the_profile_names(cluster: StandIn) -> None:
     finding = look("kubernetes", "cluster-cpu")["secrets"]
     assert "The 2 Secrets and the service account that the profile names exist" in finding.sentence
-    cluster.objects -= {"secrets/earthenware-mlflow", "serviceaccounts/earthenware-steps"}
+    del cluster.objects[cluster.secret("earthenware-mlflow")]
+    account = cluster.objects.pop(cluster.account("earthenware-steps"))
     finding = look("kubernetes", "cluster-cpu")["secrets"]
     assert finding.state == "failed"
     assert "no Secret 'earthenware-mlflow', no service account 'earthenware-steps'" in finding.sentence
-    cluster.objects.add("serviceaccounts/earthenware-steps")
-    cluster.forbidden = {f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}" for name in SECRETS}
+    cluster.objects[cluster.account("earthenware-steps")] = account
+    cluster.forbidden = {cluster.secret(name) for name in SECRETS}
     assert look("kubernetes", "cluster-cpu")["secrets"].state == "skipped"
-    web.check_assertions()
 
 
 def test_rights_are_asked_for_where_the_rayjobs_are_created(cluster: StandIn) -> None:
@@ -90,7 +90,7 @@ def test_rights_are_asked_for_where_the_rayjobs_are_created(cluster: StandIn) ->
 
 
 def test_credentials_that_ran_out(cluster: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig(tmp_path, token="expired-token"))
+    monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig(tmp_path / "kubeconfig", token="expired-token"))
     found = look("kubernetes", "cluster-cpu")
     assert found["kubernetes"].state == "failed"
     assert "HTTP 401" in found["kubernetes"].sentence
@@ -114,18 +114,19 @@ def test_kubeconfigs_that_are_no_good(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_nobody_there_and_nobody_answering(
     cluster: StandIn, closed: str, silent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig(tmp_path, server=closed))
+    monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig(tmp_path / "kubeconfig", server=closed))
     assert "connection refused" in look("kubernetes", "cluster-cpu")["kubernetes"].sentence
-    monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig(tmp_path, server=silent))
+    monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig(tmp_path / "kubeconfig", server=silent))
     began = time.monotonic()
     finding = look("kubernetes", "cluster-cpu", seconds=1.0)["kubernetes"]
     assert finding.state == "failed"
     assert time.monotonic() - began < 20
 
 
-@pytest.mark.parametrize(("minor", "state"), [("25", "warning"), ("31", "ok"), ("35+", "ok"), ("40", "warning")])
-def test_releases(web: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minor: str, state: str) -> None:
-    monkeypatch.setenv("KUBECONFIG", StandIn(web, SECRET, minor).kubeconfig(tmp_path))
+@pytest.mark.parametrize(
+    ("cluster", "state"), [("25", "warning"), ("31", "ok"), ("35+", "ok"), ("40", "warning")], indirect=["cluster"]
+)
+def test_releases(cluster: StandIn, state: str) -> None:
     assert look("kubernetes", "cluster-cpu")["kubernetes"].state == state
 
 
@@ -136,20 +137,20 @@ def kuberay() -> tuple[str, str]:
 
 def test_kuberay(cluster: StandIn) -> None:
     assert kuberay()[0] == "ok"
-    cluster.schema = ray_schema("preRunningDeadlineSeconds")
+    cluster.objects[RAY_FIELDS] = ray_schema("preRunningDeadlineSeconds")
     assert kuberay() == (
         "failed",
         "RayJob lacks preRunningDeadlineSeconds: its CRDs are older than KubeRay 1.6.",
     )
-    cluster.schema = ray_schema("authOptions", "deletionRules")
+    cluster.objects[RAY_FIELDS] = ray_schema("authOptions", "deletionRules")
     assert "deletionStrategy.deletionRules, rayClusterSpec.authOptions" in kuberay()[1]
-    cluster.schema = {"openapi": "3.0.0"}
+    cluster.objects[RAY_FIELDS] = {"openapi": "3.0.0"}
     assert kuberay()[0] == "warning"
-    cluster.schema = None
+    cluster.forbidden = {RAY_FIELDS}
     assert kuberay()[0] == "warning"
-    cluster.ray = ["rayclusters"]
+    cluster.objects[RAY] = ray_resources("rayclusters")
     assert kuberay()[0] == "failed"
-    cluster.ray = None
+    del cluster.objects[RAY]
     assert "not installed" in kuberay()[1]
 
 
@@ -170,16 +171,16 @@ def test_accelerators_of_the_nodes(cluster: StandIn) -> None:
         finding = look("kubernetes", "cluster-gpu")["nvidia.com/gpu"]
         return finding.state, finding.sentence
 
-    cluster.nodes = [({"a": "b"}, {"cpu": "8"}), ({}, {"nvidia.com/gpu": "4"}), ({}, {"nvidia.com/gpu": "2"})]
+    cluster.set_nodes(({"a": "b"}, {"cpu": "8"}), ({}, {"nvidia.com/gpu": "4"}), ({}, {"nvidia.com/gpu": "2"}))
     assert gpus() == ("ok", "2 of 3 nodes offer 6 x nvidia.com/gpu.")
-    cluster.nodes = [({}, {"cpu": "8"})]
+    cluster.set_nodes(({}, {"cpu": "8"}))
     assert gpus()[0] == "warning"
     everywhere = Profile.model_validate(
         {"defaults": {"resources": {"accelerator": "amd.com/gpu", "accelerators": 1}, "node_selector": {"pool": "a"}}}
     )
-    cluster.nodes = [({"pool": "a"}, {"amd.com/gpu": "1"}), ({}, {"amd.com/gpu": "8"})]
+    cluster.set_nodes(({"pool": "a"}, {"amd.com/gpu": "1"}), ({}, {"amd.com/gpu": "8"}))
     finding = look("kubernetes", everywhere)["amd.com/gpu"]
     assert finding.sentence == "1 of the 1 nodes with pool=a offer 1 x amd.com/gpu."
-    cluster.nodes = None
+    cluster.forbidden = {"/api/v1/nodes"}
     assert gpus()[0] == "skipped"
     assert "nvidia.com/gpu" not in look("kubernetes", "cluster-cpu")

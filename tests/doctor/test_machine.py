@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from earthenware.doctor._accelerator import check_accelerator, describe_gpus
+from earthenware.doctor import _machine, _packages
+from earthenware.doctor._accelerator import check_accelerator, check_torch, describe_gpus, torch_build
 from earthenware.doctor._machine import (
     check_cpu,
     check_disk,
@@ -21,9 +26,7 @@ from earthenware.doctor._packages import (
     check_packages,
     check_python,
     check_tested,
-    check_torch,
     pinned_versions,
-    torch_build,
 )
 from earthenware.network import is_hidden
 from tests.doctor.look import look
@@ -38,39 +41,46 @@ def test_this_environment_is_the_one_that_the_release_asks_for() -> None:
     assert look("pipeline")["pipeline"].state == "ok"
 
 
-def test_wrong_and_missing_packages_are_named() -> None:
-    versions = {"kfp": "2.16.0", "click": "8.5.1"}
+@pytest.fixture
+def versions(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What is installed, to be filled."""
+    found: dict[str, str] = {}
 
-    def version_of(name: str) -> str:
-        if name not in versions:
+    def version(name: str) -> str:
+        if name not in found:
             raise importlib.metadata.PackageNotFoundError(name)
-        return versions[name]
+        return found[name]
 
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    return found
+
+
+def test_wrong_and_missing_packages_are_named(versions: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    versions |= {"kfp": "2.16.0", "click": "8.5.1"}
     lines = ["kfp==2.17.0", "click>=8.1", "minio>=7.2", 'moto>=5; extra == "dev"']
-    verdict = check_packages(lines, version_of)
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
+    verdict = check_packages()
     assert verdict.state == "failed"
     assert verdict.sentence == "kfp is 2.16.0, not ==2.17.0; minio is missing (>=7.2)."
     assert "constraints.txt" in verdict.remedy
     versions |= {"kfp": "2.17.0", "minio": "7.2.20"}
-    assert check_packages(lines, version_of).sentence.startswith("All 3 packages")
+    assert check_packages().sentence.startswith("All 3 packages")
 
 
-def test_versions_other_than_the_tested_ones_are_told() -> None:
-    versions = {"torch": "2.13.0+cu130", "numpy": "2.4.6"}
-
-    def version_of(name: str) -> str:
-        if name not in versions:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return versions[name]
-
+def test_versions_other_than_the_tested_ones_are_told(
+    versions: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pinned_versions()["kfp"] == "2.17.0"
+    versions |= {"torch": "2.13.0+cu130", "numpy": "2.4.6"}
     pins = {"torch": "2.13.0", "numpy": "2.4.6", "not-installed": "1"}
-    assert check_tested(pins, version_of).sentence.startswith("2 packages are there")
+    monkeypatch.setattr(_packages, "pinned_versions", lambda: pins)
+    assert check_tested().sentence.startswith("2 packages are there")
     versions["numpy"] = "2.5.0"
-    verdict = check_tested(pins, version_of)
+    verdict = check_tested()
     assert verdict.state == "warning"
     assert "numpy 2.5.0 (tested 2.4.6)" in verdict.sentence
-    assert check_tested({}, version_of).state == "skipped"
-    assert pinned_versions()["kfp"] == "2.17.0"
+    pins.clear()
+    assert check_tested().state == "skipped"
 
 
 def test_another_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,50 +90,68 @@ def test_another_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "3.12.1" in verdict.sentence
 
 
-def test_the_build_of_torch() -> None:
+def test_the_build_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     assert torch_build()["__version__"] == torch.__version__
     assert torch_build()["cuda"] == torch.version.cuda
     cpu, cuda = ({"__version__": "2.13.0", "cuda": value, "hip": None} for value in (None, "13.0"))
-    assert check_torch(wants_gpu=False, build=cpu).state == "ok"
-    assert check_torch(wants_gpu=True, build=cpu).state == "warning"
-    assert check_torch(wants_gpu=True, build=cuda).sentence == "PyTorch 2.13.0, CUDA 13.0."
+    monkeypatch.setattr("earthenware.doctor._accelerator.torch_build", lambda: cpu)
+    assert check_torch(wants_gpu=False).state == "ok"
+    assert check_torch(wants_gpu=True).state == "warning"
+    monkeypatch.setattr("earthenware.doctor._accelerator.torch_build", lambda: cuda)
+    assert check_torch(wants_gpu=True).sentence == "PyTorch 2.13.0, CUDA 13.0."
 
 
 @pytest.mark.parametrize(("free", "state"), [(GIB, "failed"), (4 * GIB, "warning"), (64 * GIB, "ok")])
-def test_memory(free: int, state: str) -> None:
-    verdict = check_memory(free)
+def test_memory(free: int, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+    monkeypatch.setattr(_machine, "memory_limit", lambda: None)
+    verdict = check_memory()
     assert verdict.state == state
     assert f"{free // GIB}.0 GiB" in verdict.sentence
 
 
-def test_shared_memory(tmp_path: Path) -> None:
-    assert check_shared_memory(total=64 * 2**20).state == "warning"  # Docker's own default
-    assert "--shm-size" in check_shared_memory(total=64 * 2**20).remedy
-    assert check_shared_memory(total=2 * GIB).state == "ok"
-    assert "no shared memory" in check_shared_memory(tmp_path / "absent").sentence
+def _disk(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=size, free=size))
 
 
-def test_disks(tmp_path: Path) -> None:
+def test_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as absent:
+        absent.setattr(_machine, "_SHM", tmp_path / "absent")
+        assert "no shared memory" in check_shared_memory().sentence
+    _disk(monkeypatch, 64 * 2**20)  # Docker's own default
+    assert check_shared_memory().state == "warning"
+    assert "--shm-size" in check_shared_memory().remedy
+    _disk(monkeypatch, 2 * GIB)
+    assert check_shared_memory().state == "ok"
+
+
+def test_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = str(tmp_path / "not" / "yet")
-    assert check_disk(root, free=GIB // 2).state == "failed"
-    assert check_disk(root, free=5 * GIB).state == "warning"
-    assert check_disk(root, free=50 * GIB).state == "ok"
     assert "GiB are free" in check_disk(root).sentence
+    for size, state in ((GIB // 2, "failed"), (5 * GIB, "warning"), (50 * GIB, "ok")):
+        _disk(monkeypatch, size)
+        assert check_disk(root).state == state
     assert not (tmp_path / "not").exists()
-    assert check_temporary(str(tmp_path), free=GIB // 4).state == "failed"
-    assert check_temporary(str(tmp_path), free=50 * GIB).state == "ok"
-    absent = check_temporary(str(tmp_path / "absent"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for size, state in ((GIB // 4, "failed"), (50 * GIB, "ok")):
+        _disk(monkeypatch, size)
+        assert check_temporary().state == state
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    absent = check_temporary()
     assert absent.state == "failed"
     assert "TMPDIR" in absent.remedy
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cores() -> None:
-    assert check_cpu(0.5).state == "warning"
-    assert check_cpu(8.0).sentence == "8 CPU cores can be used."
+def test_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CPU cores" in check_cpu().sentence
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr(_machine, "cpu_limit", lambda: None)
+    assert check_cpu().sentence == "8 CPU cores can be used."
+    monkeypatch.setattr(_machine, "cpu_limit", lambda: 0.5)
+    assert check_cpu().state == "warning"
 
 
 def _group(folder: Path, **files: str) -> None:

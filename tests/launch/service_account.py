@@ -31,7 +31,7 @@ def service_account(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceAcc
     namespace.write_text(NAMESPACE)
     monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_TOKEN_FILENAME", str(token))
     monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_CERT_FILENAME", str(certificate))
-    monkeypatch.setattr("earthenware.launch._api._NAMESPACE_FILE", namespace)
+    monkeypatch.setattr("earthenware.launch._cluster._NAMESPACE_FILE", namespace)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("HOSTNAME", POD)  # a pod's host name is its name
     for name in ("KUBECONFIG", "KFP_POD_NAME"):

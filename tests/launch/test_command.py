@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earthenware.errors import EarthenwareError
-from earthenware.launch import as_entrypoint, step_command
+from earthenware.launch import step_command
+from earthenware.launch._step import as_entrypoint
 from earthenware.steps import Spec, override, parse_spec
 
 IN, OUT = {"chips": "s3://b/chips"}, "s3://b/train/1"

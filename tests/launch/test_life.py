@@ -144,7 +144,7 @@ def test_the_calls_are_exactly_what_the_role_allows(kubernetes: Kubernetes, work
     work.output += "-2"
     refused(work, "RAY_JOB_REFUSED", [{"jobDeploymentStatus": "ValidationFailed", "message": "no"}])  # and removes it
     allowed = {(verb, group, resource) for group, resource, verbs in PERMISSIONS for verb in verbs}
-    assert {*kubernetes.requests} == allowed
+    assert {(one.verb, one.group, one.resource) for one in kubernetes.requests} == allowed
 
 
 def test_time_in_a_queue_is_no_time_without_pods(kubernetes: Kubernetes, work: Work):
@@ -231,7 +231,7 @@ def test_a_job_that_somebody_stopped(kubernetes: Kubernetes, work: Work):
 
 def test_a_job_that_somebody_deleted(kubernetes: Kubernetes, work: Work):
     def delete() -> Status:
-        kubernetes.jobs.clear()
+        kubernetes.remove(*kubernetes.jobs)
         return RUNNING
 
     refused(work, "RAY_JOB_GONE", [RUNNING, delete])
@@ -280,7 +280,7 @@ def test_a_launcher_that_restarts_finds_its_job_when_an_earlier_one_is_gone(kube
     wait_for(lambda: len(kubernetes.made) == 2)
     process.kill()
     process.communicate()
-    del kubernetes.jobs[kubernetes.made[0]["metadata"]["name"]]  # its time to live is over
+    kubernetes.remove(kubernetes.made[0]["metadata"]["name"])  # its time to live is over
     work.launch([RUNNING, work.finish, SUCCEEDED])
     assert len(kubernetes.made) == 2
 
@@ -337,7 +337,7 @@ def test_a_job_created_by_a_call_whose_answer_was_lost_is_the_one(kubernetes: Ku
 def test_a_token_that_was_renewed_is_read_anew(kubernetes: Kubernetes, work: Work):
     def rotate() -> Status:
         kubernetes.token = "token-2"
-        kubernetes.write_kubeconfig()
+        kubernetes.kubeconfig(kubernetes.path)
         return RUNNING
 
     assert not work.launch([RUNNING, rotate, RUNNING, work.finish, SUCCEEDED]).reused

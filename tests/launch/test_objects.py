@@ -11,17 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earthenware.errors import EarthenwareError
-from earthenware.launch import (
-    Launch,
-    Owner,
-    RayJobSettings,
-    Resources,
-    SecretEnv,
-    Toleration,
-    job_name,
-    passed_on,
-    ray_job,
-)
+from earthenware.launch import RayJobSettings, Resources, SecretEnv, Toleration
+from earthenware.launch._objects import Launch, Owner, job_name, passed_on, ray_job
 from tests.launch.objects import name_errors, operator_errors, pod_errors, pod_templates, schema_errors
 
 IMAGE = "ghcr.io/earthenware/earthenware-python-gpu:1.0"
@@ -41,16 +32,20 @@ GPU = RayJobSettings(
 
 def launch(workers: int = 3, **changes: object) -> Launch:
     values = {
-        "name": job_name("train", "run", "s3://b/train/1", 0),
         "namespace": "team-a",
         "step": "train",
         "output": "s3://b/train/1",
+        "run": "run",
         "entrypoint": "earthenware train",
         "workers": workers,
         "owner": OWNER,
         **changes,
     }
     return Launch(**values)  # type: ignore[arg-type]
+
+
+def rayjob(settings: RayJobSettings, what: Launch) -> dict:
+    return ray_job(settings, what, job_name(what.step, what.run, what.output, 0))
 
 
 def errors(job: dict) -> list[str]:
@@ -109,7 +104,7 @@ SETTINGS = st.builds(
 @settings(max_examples=60)
 @given(SETTINGS, st.integers(1, 64), st.text(max_size=200))
 def test_any_settings_make_an_object_that_kubernetes_and_kuberay_take(made: RayJobSettings, workers: int, entry: str):
-    job = ray_job(made, launch(workers, entrypoint=entry))
+    job = rayjob(made, launch(workers, entrypoint=entry))
     assert errors(job) == []
     group = job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]
     assert group["replicas"] * int(group["rayStartParams"]["num-cpus"]) >= workers
@@ -118,7 +113,7 @@ def test_any_settings_make_an_object_that_kubernetes_and_kuberay_take(made: RayJ
 @pytest.mark.parametrize("version", ["1.31", "1.35"])
 def test_the_pods_validate_strictly(version: str):
     for made in (GPU, RayJobSettings(image=IMAGE)):
-        assert pod_errors(ray_job(made, launch()), version) == []
+        assert pod_errors(rayjob(made, launch()), version) == []
 
 
 @pytest.mark.parametrize(
@@ -131,7 +126,7 @@ def test_the_pods_validate_strictly(version: str):
     ],
 )
 def test_the_validation_refuses_what_is_misspelt(path: tuple[str, ...], value: object):
-    job = copy.deepcopy(ray_job(GPU, launch()))
+    job = copy.deepcopy(rayjob(GPU, launch()))
     target = job
     for key in path[:-1]:
         target = target[key]
@@ -140,7 +135,7 @@ def test_the_validation_refuses_what_is_misspelt(path: tuple[str, ...], value: o
 
 
 def test_every_pod_is_restricted_and_bounded():
-    for role, template in pod_templates(ray_job(GPU, launch())).items():
+    for role, template in pod_templates(rayjob(GPU, launch())).items():
         spec, container = template["spec"], template["spec"]["containers"][0]
         assert len(spec["containers"]) == 1, role
         assert spec["securityContext"]["runAsNonRoot"] is True
@@ -157,7 +152,7 @@ def test_every_pod_is_restricted_and_bounded():
 
 
 def test_accelerators_go_to_the_workers_alone():
-    job = ray_job(GPU, launch(workers=3))
+    job = rayjob(GPU, launch(workers=3))
     templates, cluster = pod_templates(job), job["spec"]["rayClusterSpec"]
     group = cluster["workerGroupSpecs"][0]
     assert (group["replicas"], group["minReplicas"], group["maxReplicas"]) == (2, 2, 2)
@@ -170,15 +165,15 @@ def test_accelerators_go_to_the_workers_alone():
 
 
 def test_the_end_is_said_in_one_of_two_ways():
-    spec = ray_job(GPU, launch())["spec"]  # Kueue wants the older fields
+    spec = rayjob(GPU, launch())["spec"]  # Kueue wants the older fields
     assert (spec["shutdownAfterJobFinishes"], "deletionStrategy" in spec) == (True, False)
-    spec = ray_job(GPU.model_copy(update={"queue": ""}), launch())["spec"]
+    spec = rayjob(GPU.model_copy(update={"queue": ""}), launch())["spec"]
     assert (spec["shutdownAfterJobFinishes"], "ttlSecondsAfterFinished" in spec) == (False, False)
     assert all(rule["condition"]["ttlSeconds"] == 600 for rule in spec["deletionStrategy"]["deletionRules"])
 
 
 def test_retries_deadlines_and_authentication_are_explicit():
-    spec = ray_job(GPU, launch())["spec"]
+    spec = rayjob(GPU, launch())["spec"]
     assert spec["submissionMode"] == "K8sJobMode"
     assert (spec["backoffLimit"], spec["submitterConfig"]) == (0, {"backoffLimit": 0})
     assert (spec["activeDeadlineSeconds"], spec["preRunningDeadlineSeconds"]) == (7 * 86400, 3600)
@@ -187,15 +182,15 @@ def test_retries_deadlines_and_authentication_are_explicit():
 
 
 def test_it_belongs_to_the_pod_that_launches_it():
-    meta = ray_job(GPU, launch())["metadata"]
+    meta = rayjob(GPU, launch())["metadata"]
     assert meta["ownerReferences"] == [
         {"apiVersion": "v1", "kind": "Pod", "name": OWNER.name, "uid": OWNER.uid,
          "controller": False, "blockOwnerDeletion": False}
     ]  # fmt: skip
     assert meta["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
     # Kubernetes would take an owner in another namespace for one that is gone, and remove the job.
-    assert "ownerReferences" not in ray_job(GPU, launch(namespace="ray"))["metadata"]
-    assert "ownerReferences" not in ray_job(GPU, launch(owner=None))["metadata"]
+    assert "ownerReferences" not in rayjob(GPU, launch(namespace="ray"))["metadata"]
+    assert "ownerReferences" not in rayjob(GPU, launch(owner=None))["metadata"]
 
 
 @given(st.text(max_size=80), st.text(max_size=20), st.text(max_size=80), st.integers(0, 99))
@@ -221,7 +216,7 @@ def test_secrets_are_references_and_nothing_else():
         "MLFLOW_TRACKING_URI": "http://mlflow:5000",
         "EARTHENWARE_RAY_JOB": "{}",
     }
-    job = ray_job(GPU, launch(environment=passed_on(everything)))
+    job = rayjob(GPU, launch(environment=passed_on(everything)))
     text = json.dumps(job)
     assert not [value for value in ("hunter2", "AKIA2", "session2", "mlflow2", "kfp2") if value in text]
     assert "EARTHENWARE_RAY_JOB" not in text  # else the job would launch a job
@@ -244,8 +239,8 @@ def test_a_secret_takes_the_place_of_a_plain_variable():
         environment={"MLFLOW_TRACKING_URI": "http://plain"},
         secrets=(SecretEnv(variable="MLFLOW_TRACKING_URI", secret="mlflow", key="uri"),),
     )
-    assert errors(ray_job(made, launch())) == []
-    assert "http://plain" not in json.dumps(ray_job(made, launch()))
+    assert errors(rayjob(made, launch())) == []
+    assert "http://plain" not in json.dumps(rayjob(made, launch()))
 
 
 @pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "HF_TOKEN", "my_api_key"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from earthenware.chips import ChipStore, Mask, column
 from earthenware.errors import EarthenwareError
 from earthenware.inference import load_package
 from earthenware.steps import Result, read_manifest
-from earthenware.testing import make_chips, make_model, run_small_step, s3_service
+from earthenware.testing import KubernetesRequest, KubernetesServer, make_chips, make_model, run_small_step, s3_service
 
 
 def test_chips_are_written_as_they_stand_in_memory(tmp_path: Path) -> None:
@@ -80,3 +82,69 @@ def test_an_s3_service_is_named_while_it_runs(monkeypatch: pytest.MonkeyPatch) -
         assert storage.read_bytes(f"{one}/a") == b"here"
         assert list(storage.list_files(two)) == []
     assert {name: value for name, value in os.environ.items() if name.startswith("AWS_")} == before
+
+
+class Counting(KubernetesServer):
+    """An API server that counts slowly, where it is asked for a log, and then breaks off."""
+
+    def answer(self, request: KubernetesRequest) -> tuple[int, Any]:
+        return (200, self._count()) if request.resource == "pods/log" else super().answer(request)
+
+    def _count(self) -> Iterator[bytes]:
+        yield from (b"one\n", b"two\n")
+        raise ConnectionAbortedError
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[Counting, Any]]:
+    """An API server, and the official client for it."""
+    from kubernetes import client, config
+
+    server = Counting("team")
+    config.load_kube_config(server.kubeconfig(tmp_path / "kubeconfig"))
+    yield server, client.CoreV1Api()
+    server.close()
+
+
+def test_a_kubernetes_keeps_objects(cluster: tuple[Counting, Any]) -> None:
+    from kubernetes.client import ApiException
+
+    server, api = cluster
+    for name, colour in (("a", "red"), ("b", "blue")):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"colour": colour}}}
+        made = api.create_namespaced_pod("team", pod)
+    assert [pod.metadata.name for pod in api.list_namespaced_pod("team").items] == ["a", "b"]
+    assert [pod.metadata.name for pod in api.list_namespaced_pod("team", label_selector="colour=red").items] == ["a"]
+    assert api.read_namespaced_pod("b", "team").metadata.uid == made.metadata.uid
+    wrong = {"preconditions": {"uid": "another"}}
+    for status, call in (
+        (409, lambda: api.create_namespaced_pod("team", pod)),
+        (404, lambda: api.create_namespaced_pod("other", pod)),
+        (404, lambda: api.read_namespaced_pod("c", "team")),
+        (409, lambda: api.delete_namespaced_pod("b", "team", body=wrong)),
+    ):
+        with pytest.raises(ApiException) as refused:
+            call()
+        assert refused.value.status == status
+    api.delete_namespaced_pod("b", "team")
+    assert [pod.metadata.name for pod in api.list_namespaced_pod("team").items] == ["a"]
+    assert {(one.verb, one.group, one.resource, one.namespace) for one in server.requests} >= {
+        ("create", "", "pods", "other"),
+        ("delete", "", "pods", "team"),
+        ("list", "", "pods", "team"),
+    }
+
+
+def test_a_kubernetes_asks_for_its_token_and_sends_a_log_as_it_comes(cluster: tuple[Counting, Any]) -> None:
+    import urllib3
+    from kubernetes.client import ApiException
+
+    server, api = cluster
+    log = api.read_namespaced_pod_log("a", "team", _preload_content=False)
+    assert log.readline() == b"one\n"
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        log.read()
+    server.token = "renewed"
+    with pytest.raises(ApiException) as refused:
+        api.list_namespaced_pod("team")
+    assert refused.value.status == 401

@@ -6,9 +6,7 @@ lies below a prefix of its own, and is removed again.
 
 from __future__ import annotations
 
-from earthenware.doctor._examine import environment, examine
-from earthenware.doctor._finding import Check, Finding, State, Verdict
-from earthenware.doctor._plan import plan
-from earthenware.doctor._situation import Situation
+from earthenware.doctor._examine import Check, Finding, State, Verdict, environment, examine
+from earthenware.doctor._plan import Situation, plan
 
 __all__ = ["Check", "Finding", "Situation", "State", "Verdict", "environment", "examine", "plan"]

@@ -1,16 +1,19 @@
-"""GPUs of this machine, as PyTorch sees them."""
+"""PyTorch's build, and the GPUs of this machine as PyTorch sees them."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-from earthenware.doctor._finding import Verdict, ok, skipped, warning
-from earthenware.doctor._packages import torch_build
+from earthenware.doctor._examine import Verdict, failed, ok, skipped, warning
+from earthenware.doctor._packages import INSTALL
 
+_CUDA_BUILD: Final = "Install the CUDA build of the same version: docs/install.md says how."
 _DRIVER: Final = Path("/proc/driver/nvidia/version")
 # Asked in a process of its own: a broken driver can hang or end the process that touches it.
 _ASK: Final = """
@@ -23,22 +26,38 @@ print(json.dumps({"gpus": [[gpu.name, gpu.total_memory] for gpu in gpus], "nccl"
 """
 
 
-def check_accelerator(wanted: bool, seconds: float) -> Verdict:
-    """Tell the GPUs of this machine.
+def torch_build() -> dict[str, Any]:
+    """Return what PyTorch's ``version.py`` says of its build, without importing PyTorch; empty where it is absent."""
+    spec = importlib.util.find_spec("torch")
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        path = Path(folder, "version.py")
+        if path.is_file():
+            values = runpy.run_path(str(path))
+            return {name: values.get(name) for name in ("__version__", "cuda", "hip")}
+    return {}
 
-    Args:
-        wanted: Whether the profile wants a GPU; without one the absence of GPUs is no trouble.
-        seconds: When to give up.
-    """
+
+def check_torch(wants_gpu: bool) -> Verdict:
+    """Tell PyTorch's build; one without CUDA is a warning where the work runs on this machine and wants a GPU."""
+    build = torch_build()
+    if not build:
+        return failed("PyTorch is not installed.", INSTALL)
+    kind = f"CUDA {build['cuda']}" if build["cuda"] else f"ROCm {build['hip']}" if build["hip"] else "CPU only"
+    sentence = f"PyTorch {build['__version__']}, {kind}."
+    return warning(sentence, _CUDA_BUILD) if wants_gpu and kind == "CPU only" else ok(sentence)
+
+
+def check_accelerator(wanted: bool, seconds: float) -> Verdict:
+    """Tell the GPUs of this machine; where the profile wants none, their absence is no trouble."""
     driver = _driver()
-    if not (torch_build().get("cuda") or torch_build().get("hip")):
-        sentence = "This PyTorch was built for CPUs" + (
-            f", though there is an NVIDIA driver {driver}." if driver else "."
-        )
+    build = torch_build()
+    if not (build.get("cuda") or build.get("hip")):
+        though = f", though there is an NVIDIA driver {driver}" if driver else ""
+        sentence = f"This PyTorch was built for CPUs{though}."
         if wanted or driver:
-            return warning(sentence, "Install the CUDA build of the same version: docs/install.md says how.")
+            return warning(sentence, _CUDA_BUILD)
         return ok(f"{sentence} The profile wants no GPU.")
-    if not driver and not wanted and not torch_build().get("hip"):
+    if not driver and not wanted and not build.get("hip"):
         return ok("There is no NVIDIA driver; the profile wants no GPU.")
     try:
         done = subprocess.run(
@@ -46,9 +65,8 @@ def check_accelerator(wanted: bool, seconds: float) -> Verdict:
         )
         answer = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout else None
     except subprocess.TimeoutExpired:
-        return warning(
-            f"PyTorch did not find its GPUs within {seconds:g} s.", "Does nvidia-smi answer? Try --timeout 60."
-        )
+        sentence = f"PyTorch did not find its GPUs within {seconds:g} s."
+        return warning(sentence, "Does nvidia-smi answer? Try --timeout 60.")
     if answer is None:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1][:200]
         return warning(f"PyTorch fails to look for GPUs: {last}.", "Match the driver with PyTorch's CUDA version.")
@@ -56,13 +74,7 @@ def check_accelerator(wanted: bool, seconds: float) -> Verdict:
 
 
 def describe_gpus(answer: dict[str, Any], driver: str, wanted: bool) -> Verdict:
-    """Return the verdict over what PyTorch answered.
-
-    Args:
-        answer: ``gpus``, a list of name and memory in bytes; ``nccl``, whether that library is there.
-        driver: Version of the driver; empty where there is none.
-        wanted: Whether the profile wants a GPU.
-    """
+    """Return the verdict over what PyTorch answered: ``gpus``, a list of name and memory in bytes, and ``nccl``."""
     gpus = answer["gpus"]
     if not gpus:
         sentence = f"PyTorch sees no GPU (driver {driver or 'not loaded'})."

@@ -1,38 +1,89 @@
-"""A cluster: whether it answers, what a profile takes for granted on it, what the steps may do, and its KubeRay."""
+"""A cluster: its Kubeflow Pipelines, whether it answers, what a profile and the steps need there, and its KubeRay."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from earthenware.doctor._finding import Verdict, failed, ok, skipped, warning
+from earthenware.doctor._examine import Check, Verdict, failed, ok, skipped, warning
 from earthenware.errors import EarthenwareError
-from earthenware.launch import PERMISSIONS, Cluster, Pace
+from earthenware.kubeflow import Connection, ask
+from earthenware.launch import PERMISSIONS, Cluster, RefusedError
 
+_LEAST: Final = (2, 17)
+"""Release of Kubeflow Pipelines that the compiled pipelines need."""
+_ROOT: Final = "Give the root of Kubeflow Pipelines, such as https://HOST/pipeline, by --host or KFP_HOST."
 _OLDEST, _NEWEST = 31, 35
 """Minor releases of Kubernetes 1 that the objects are validated against."""
 _NAMES_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Asks for an object without what is in it: what a Secret holds is none of our business."""
+_JSON: Final = "application/json"
+_STATUSES: Final = frozenset(range(400, 600)) - {401}
 _INSTALL: Final = "Let the cluster's administrator install the KubeRay operator, version 1.6 or later, with its CRDs."
 _SCHEMA: Final = "io.ray.v1.RayJob"
 _FIELDS: Final = ("preRunningDeadlineSeconds", "deletionStrategy.deletionRules", "rayClusterSpec.authOptions")
 """Fields of a RayJob's spec that the launcher needs; the first came with KubeRay 1.6, the others before."""
 
 
-def connect_cluster(namespace: str, seconds: float) -> Cluster:
-    """Return a cluster that is asked once and not for long; see :class:`~earthenware.launch.Cluster`."""
-    return Cluster(Pace(outage=0, denied=0, answer=seconds), namespace)
+def kubeflow_checks(connection: Connection | None, seconds: float) -> list[Check]:
+    """Return the checks of a Kubeflow Pipelines server, each for so many seconds at most."""
+    if connection is None:
+        return [Check("kubeflow pipelines", lambda: skipped("No host was given.", _ROOT))]
+    wait = seconds * 0.6
+    return [
+        Check("kubeflow pipelines", lambda: _check_health(connection, wait), "", seconds),
+        Check("kubeflow pipelines: login", lambda: _check_login(connection, wait), "kubeflow pipelines", seconds),
+    ]
+
+
+def _check_health(connection: Connection, wait: float) -> Verdict:
+    health = ask(connection, "healthz", "say that it is healthy", wait)
+    if health.get("apiServerReady") is False:  # the user interface answers in the place of the API
+        sentence = f"'{connection.host}' answers, but its API server does not."
+        return failed(sentence, "Look at the pod ml-pipeline in Kubeflow's namespace.")
+    if "multi_user" not in health:
+        return failed(f"'{connection.host}' does not answer as Kubeflow Pipelines does.", _ROOT)
+    tag = str(health.get("tag_name") or health.get("apiServerTagName") or "unknown")
+    numbers = tag.removeprefix("v").split(".")
+    users = "several users" if health["multi_user"] else "one user"
+    if len(numbers) < 2 or not (numbers[0].isdigit() and numbers[1].isdigit()):
+        sentence = f"'{connection.host}' answers ({users}), but does not tell its version ({tag})."
+        return warning(sentence, f"See to it that it is {_LEAST[0]}.{_LEAST[1]} or later.")
+    if (int(numbers[0]), int(numbers[1])) < _LEAST:
+        sentence = f"'{connection.host}' runs Kubeflow Pipelines {tag}."
+        remedy = f"Upgrade it to {_LEAST[0]}.{_LEAST[1]} or later, which the pipelines are compiled for."
+        return failed(sentence, remedy)
+    return ok(f"'{connection.host}' runs Kubeflow Pipelines {tag} for {users}.")
+
+
+def _check_login(connection: Connection, wait: float) -> Verdict:
+    namespace = {"namespace": connection.namespace} if connection.namespace else {}
+    ask(connection, "experiments", "list experiments", wait, page_size=1, **namespace)
+    place = f" in the namespace '{connection.namespace}'" if namespace else ""
+    return ok(f"Experiments can be listed{place}.")
+
+
+def _ask(
+    cluster: Cluster, path: str, body: Any = None, query: Mapping[str, str] | None = None, accept: str = _JSON
+) -> tuple[int, dict[str, Any]]:
+    """Return the status and the JSON object that a request is answered with; empty where the answer is an error."""
+    verb = "get" if body is None else "create"
+    try:
+        answer = cluster.call(verb, path, path, body=body, query=query, accept=accept, expected=_STATUSES)
+    except RefusedError as refusal:
+        return refusal.status, {}
+    return 200, answer if isinstance(answer, dict) else {}
 
 
 def check_cluster(cluster: Cluster) -> Verdict:
     """Tell the cluster's version and who asks."""
-    _, version = cluster.ask("GET", "/version")
+    _, version = _ask(cluster, "/version")
     minor = "".join(letter for letter in str(version.get("minor", "")) if letter.isdigit())
     if not minor:
         return failed("The server does not answer as Kubernetes does.", "Check the address in the kubeconfig.")
     # Not every cluster tells, nor tells everybody, who it takes one for.
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    _, review = cluster.ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+    _, review = _ask(cluster, "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
     who = review.get("status", {}).get("userInfo", {}).get("username", "")
     asked = f", asked as {who}" if who else ""
     sentence = f"Kubernetes {version.get('gitVersion', 'unknown')}{asked}, namespace '{cluster.namespace}'."
@@ -43,19 +94,13 @@ def check_cluster(cluster: Cluster) -> Verdict:
 
 
 def check_secrets(cluster: Cluster, service_account: str, secrets: Collection[str]) -> Verdict:
-    """Look whether the Secrets and the service account that a profile names exist.
-
-    Args:
-        cluster: Who is asked.
-        service_account: The steps' service account; empty for Kubeflow's own.
-        secrets: Names of the Secrets that pods cannot start without.
-    """
+    """Look whether the Secrets that pods cannot start without, and the steps' service account, exist."""
     wanted = [("secrets", name) for name in sorted(secrets)]
     wanted += [("serviceaccounts", service_account)] if service_account else []
     missing, hidden = [], []
     for kind, name in wanted:
         path = f"/api/v1/namespaces/{cluster.namespace}/{kind}/{name}"
-        status, _ = cluster.ask("GET", path, accept=_NAMES_ONLY)
+        status, _ = _ask(cluster, path, accept=_NAMES_ONLY)
         words = f"{'Secret' if kind == 'secrets' else 'service account'} '{name}'"
         if status == 404:
             missing.append(words)
@@ -74,15 +119,9 @@ def check_secrets(cluster: Cluster, service_account: str, secrets: Collection[st
 
 
 def check_nodes(cluster: Cluster, accelerator: str, selector: Mapping[str, str]) -> Verdict:
-    """Count what the nodes that the profile selects offer of an accelerator.
-
-    Args:
-        cluster: Who is asked.
-        accelerator: Its resource name, such as ``nvidia.com/gpu``.
-        selector: Labels that the nodes must have.
-    """
+    """Count what the nodes with the profile's labels offer of an accelerator, such as ``nvidia.com/gpu``."""
     query = {"labelSelector": ",".join(f"{key}={value}" for key, value in selector.items())} if selector else {}
-    status, answer = cluster.ask("GET", "/api/v1/nodes", query=query)
+    status, answer = _ask(cluster, "/api/v1/nodes", query=query)
     if status == 403:
         return skipped("This user may not list the cluster's nodes.", f"Ask its administrator for {accelerator}.")
     if status != 200:
@@ -101,33 +140,25 @@ def check_nodes(cluster: Cluster, accelerator: str, selector: Mapping[str, str])
 def check_rights(cluster: Cluster, service_account: str, namespace: str) -> Verdict:
     """Ask for each thing that the launcher does whether the steps' service account may do it.
 
-    Where this user may not ask about others, the question is what the user itself may do.
-
-    Args:
-        cluster: Who is asked.
-        service_account: The service account of the steps; empty for this user itself.
-        namespace: Where the RayJobs are created; empty for the namespace of the cluster's connection.
+    Without a service account, or where this user may not ask about others, the question is what the user itself may do.
     """
     namespace = namespace or cluster.namespace
     where = f"in the namespace '{namespace}'"
+    subject, other = f"The service account '{service_account}'" if service_account else "This user", ""
     account = f"system:serviceaccount:{cluster.namespace}:{service_account}" if service_account else ""
     denied = _lacking(cluster, account, namespace)
-    if denied is not None:
-        subject = f"The service account '{service_account}'" if service_account else "This user"
-        if not denied:
-            return ok(f"{subject} may do all that the launcher does {where}.")
-        remedy = "Install the chart there, or bind its Role; --namespace names another namespace."
-        return failed(f"{subject} may not {', '.join(denied)} {where}.", remedy)
-    denied = _lacking(cluster, "", namespace) if account else None
+    if denied is None and account:
+        subject, other = "This user", f" About '{service_account}' this user may not ask."
+        denied = _lacking(cluster, "", namespace)
     if denied is None:
         message = f"The cluster does not tell what may be done {where}."
         raise EarthenwareError("UNANSWERED", message, "Let every user ask about itself: ClusterRole system:basic-user.")
-    other = f"About '{service_account}' this user may not ask."
     if not denied:
-        return ok(f"This user may do all that the launcher does {where}. {other}")
-    # What this user may not, the steps may well.
-    sentence = f"This user may not {', '.join(denied)} {where}. {other}"
-    return warning(sentence, f"See to it that '{service_account}' may: the chart's Role grants it.")
+        return ok(f"{subject} may do all that the launcher does {where}.{other}")
+    sentence = f"{subject} may not {', '.join(denied)} {where}.{other}"
+    if other:  # what this user may not, the steps may well
+        return warning(sentence, f"See to it that '{service_account}' may: the chart's Role grants it.")
+    return failed(sentence, "Install the chart there, or bind its Role; --namespace names another namespace.")
 
 
 def _lacking(cluster: Cluster, user: str, namespace: str) -> list[str] | None:
@@ -135,7 +166,7 @@ def _lacking(cluster: Cluster, user: str, namespace: str) -> list[str] | None:
     denied = []
     for group, resource, verbs in PERMISSIONS:
         for verb in verbs:
-            status, review = cluster.ask("POST", *_question(user, namespace, group, resource, verb))
+            status, review = _ask(cluster, *_question(user, namespace, group, resource, verb))
             if "allowed" not in review.get("status", {}):
                 if status in (0, 403, 404):
                     return None
@@ -155,10 +186,8 @@ def _question(user: str, namespace: str, group: str, resource: str, verb: str) -
     if not user:
         return "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {**body, "kind": "SelfSubjectAccessReview"}
     home = user.split(":")[2]
-    spec |= {
-        "user": user,
-        "groups": ["system:serviceaccounts", f"system:serviceaccounts:{home}", "system:authenticated"],
-    }
+    groups = ["system:serviceaccounts", f"system:serviceaccounts:{home}", "system:authenticated"]
+    spec |= {"user": user, "groups": groups}
     body |= {"kind": "LocalSubjectAccessReview", "metadata": {"namespace": namespace}}
     return f"/apis/authorization.k8s.io/v1/namespaces/{namespace}/localsubjectaccessreviews", body
 
@@ -168,7 +197,7 @@ def check_kuberay(cluster: Cluster) -> Verdict:
 
     The version of the operator stands on objects that few may read; the fields tell whether the CRDs are recent enough.
     """
-    status, group = cluster.ask("GET", "/apis/ray.io/v1")
+    status, group = _ask(cluster, "/apis/ray.io/v1")
     if status == 404:
         return failed("KubeRay is not installed: the cluster has no ray.io/v1.", _INSTALL)
     if status != 200:
@@ -177,7 +206,7 @@ def check_kuberay(cluster: Cluster) -> Verdict:
     resources = group.get("resources") or []
     if not any(one.get("name") == "rayjobs" for one in resources):
         return failed("The cluster has ray.io/v1, but no RayJob in it.", _INSTALL)
-    status, document = cluster.ask("GET", "/openapi/v3/apis/ray.io/v1")
+    status, document = _ask(cluster, "/openapi/v3/apis/ray.io/v1")
     if status != 200:
         sentence = f"RayJob is there; of what version the cluster does not tell (HTTP {status})."
         return warning(sentence, "See to it that KubeRay is 1.6 or later.")

@@ -1,4 +1,4 @@
-"""Running checks at the same time, each for a limited time; what they wrote is removed whatever happens."""
+"""What a check is and what it says; and running checks at the same time, each for a limited time."""
 
 from __future__ import annotations
 
@@ -8,20 +8,77 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal
 
 from earthenware import storage
-from earthenware.doctor._finding import Check, Finding, Verdict, failed, skipped
 from earthenware.errors import EarthenwareError, first_line
 
 _CLEAN_UP_SECONDS: Final = 20.0
 """How long the removal of what a check wrote is waited for, after the check itself was given up."""
 _SHORTEST_SECRET: Final = 4
 
-Watcher = Callable[[Finding], None]
+State = Literal["ok", "warning", "failed", "skipped"]
 
 
-def examine(checks: Sequence[Check], on_finding: Watcher | None = None, secrets: Collection[str] = ()) -> list[Finding]:
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found, without the check's name; see :class:`Finding`."""
+
+    state: State
+    sentence: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: Name of the check.
+        state: ``ok``; ``warning``, which may become a trouble; ``failed``; or ``skipped``, as it could not be asked.
+        sentence: What was found, in one sentence.
+        remedy: What to do about it; never empty where ``failed``.
+        seconds: How long it took.
+    """
+
+    check: str
+    state: State
+    sentence: str
+    remedy: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something to find out.
+
+    Attributes:
+        name: Shown to the user.
+        run: Finds out. An :class:`~earthenware.errors.EarthenwareError` that it raises is a failure with its remedy.
+        after: Name of a check that must not have failed, or this one is skipped; empty for none.
+        seconds: When it is given up.
+        writes: Whether it writes something that it removes again: then its end is waited for even after it was given
+            up.
+    """
+
+    name: str
+    run: Callable[[], Verdict]
+    after: str = ""
+    seconds: float = 10.0
+    writes: bool = False
+
+
+ok = partial(Verdict, "ok")
+warning = partial(Verdict, "warning")
+failed = partial(Verdict, "failed")
+skipped = partial(Verdict, "skipped")
+
+
+def examine(
+    checks: Sequence[Check], on_finding: Callable[[Finding], None] | None = None, secrets: Collection[str] = ()
+) -> list[Finding]:
     """Run checks, and return what they found in their order.
 
     Args:
@@ -38,7 +95,7 @@ def examine(checks: Sequence[Check], on_finding: Watcher | None = None, secrets:
         if check.name in names[:number] or (check.after and check.after not in names[:number]):
             raise ValueError(f"the check '{check.name}' stands twice, or before '{check.after}'")
     done: dict[str, Finding] = {}
-    running: dict[str, tuple[Check, float, threading.Thread]] = {}
+    running: dict[str, tuple[Check, float]] = {}
     writers: list[threading.Thread] = []
     answers: queue.SimpleQueue[tuple[str, Verdict]] = queue.SimpleQueue()
 
@@ -57,22 +114,23 @@ def examine(checks: Sequence[Check], on_finding: Watcher | None = None, secrets:
                     settle(check, skipped(f"Not looked at, as '{check.after}' was {done[check.after].state}."), 0.0)
                     continue
                 thread = threading.Thread(target=_run, args=(check, answers), name=check.name, daemon=True)
-                running[check.name] = (check, time.monotonic(), thread)
+                running[check.name] = (check, time.monotonic())
                 thread.start()
                 if check.writes:
                     writers.append(thread)
             if not running:
                 continue
-            soonest = min(began + check.seconds for check, began, _ in running.values())
+            soonest = min(began + check.seconds for check, began in running.values())
             with contextlib.suppress(queue.Empty):
                 name, verdict = answers.get(timeout=max(0.0, soonest - time.monotonic()))
                 if name in running:  # not given up before
-                    check, began, _ = running.pop(name)
+                    check, began = running.pop(name)
                     settle(check, verdict, time.monotonic() - began)
-            for name, (check, began, _) in list(running.items()):
+            for name, (check, began) in list(running.items()):
                 if time.monotonic() - began >= check.seconds:
                     del running[name]
-                    settle(check, _given_up(check), check.seconds)
+                    remedy = "Check the address, the network and firewalls; a slow service gets longer with --timeout."
+                    settle(check, failed(f"There was no answer within {check.seconds:g} s.", remedy), check.seconds)
     finally:
         until = time.monotonic() + _CLEAN_UP_SECONDS
         for thread in writers:
@@ -95,13 +153,6 @@ def _run(check: Check, answers: queue.SimpleQueue[tuple[str, Verdict]]) -> None:
 
             traceback.print_exc()
     answers.put((check.name, verdict))
-
-
-def _given_up(check: Check) -> Verdict:
-    return failed(
-        f"There was no answer within {check.seconds:g} s.",
-        "Check the address, the network and firewalls; a slow service gets longer with --timeout.",
-    )
 
 
 def _finding(check: Check, verdict: Verdict, seconds: float, secrets: Collection[str]) -> Finding:

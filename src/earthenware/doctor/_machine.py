@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Final
 import psutil
 
 from earthenware import storage
-from earthenware.doctor._finding import Verdict, failed, ok, warning
+from earthenware.doctor._examine import Verdict, failed, ok, warning
 
 _GIB: Final = 2**30
 _SHM: Final = Path("/dev/shm")
@@ -25,92 +26,65 @@ _UNLIMITED: Final = 2**60
 """Bytes from which on version 1 of control groups means: no limit."""
 
 
-def check_cpu(cores: float | None = None) -> Verdict:
+def check_cpu() -> Verdict:
     """Tell how many cores this process may use: the machine's, its affinity's, or its container's quota."""
-    if cores is None:
-        cores = float(len(os.sched_getaffinity(0)))
-        quota = cpu_limit()
-        cores = min(cores, quota) if quota is not None else cores
+    cores = float(len(os.sched_getaffinity(0)))
+    quota = cpu_limit()
+    cores = cores if quota is None else min(cores, quota)
     sentence = f"{cores:g} CPU cores can be used."
     if cores < 2:
         return warning(sentence, "Two are the least that a run is comfortable with: raise the container's CPU limit.")
     return ok(sentence)
 
 
-def check_memory(available: int | None = None) -> Verdict:
-    """Tell how much memory is free, of the machine or below the container's limit.
-
-    Args:
-        available: Free memory in bytes; found out where None.
-    """
-    where = "of the machine"
-    if available is None:
-        available = int(psutil.virtual_memory().available)
-        limit = memory_limit()
-        if limit is not None and limit[0] - limit[1] < available:
-            available, where = limit[0] - limit[1], f"below the container's limit of {_size(limit[0])}"
-    sentence = f"{_size(available)} of memory are free {where}."
+def check_memory() -> Verdict:
+    """Tell how much memory is free, of the machine or below the container's limit."""
+    available, where = int(psutil.virtual_memory().available), "of the machine"
+    limit = memory_limit()
+    if limit is not None and limit[0] - limit[1] < available:
+        available, where = limit[0] - limit[1], f"below the container's limit of {_size(limit[0])}"
     remedy = "Close other programs or raise the container's memory limit; smaller batch sizes and workers need less."
-    if available < _MEMORY_LEAST:
-        return failed(sentence, f"{remedy} The demo needs 4.6 GB.")
-    return warning(sentence, f"{remedy} The demo needs 4.6 GB.") if available < _MEMORY_SCARCE else ok(sentence)
+    sentence = f"{_size(available)} of memory are free {where}."
+    return _enough(available, _MEMORY_SCARCE, _MEMORY_LEAST, sentence, f"{remedy} The demo needs 4.6 GB.")
 
 
-def check_shared_memory(folder: Path = _SHM, total: int | None = None) -> Verdict:
-    """Tell the size of ``/dev/shm``, through which Ray and the loaders' processes pass data.
-
-    Args:
-        folder: Where it is mounted.
-        total: Its size in bytes; found out where None.
-    """
+def check_shared_memory() -> Verdict:
+    """Tell the size of ``/dev/shm``, through which Ray and the loaders' processes pass data."""
     remedy = "Start the container with --shm-size=2g; in Kubernetes set shared_memory in the profile."
-    if total is None:
-        try:
-            total = shutil.disk_usage(folder).total
-        except OSError:
-            return warning(f"There is no shared memory at {folder}.", remedy)
-    sentence = f"{folder} holds {_size(total)}."
-    return warning(sentence, remedy) if total < _SHM_SCARCE else ok(sentence)
-
-
-def check_disk(root: str, free: int | None = None) -> Verdict:
-    """Tell the free room where a local root lies.
-
-    Args:
-        root: A local URI; its folder need not exist yet.
-        free: Free room in bytes; found out where None.
-    """
-    path = storage.local_path(root)
-    there = next(one for one in (path, *path.parents) if one.is_dir())
-    if free is None:
-        free = shutil.disk_usage(there).free
-    sentence = f"{_size(free)} are free at '{path}'."
-    remedy = "Free some, or choose another root, on a larger disk or as s3://."
-    if free < _DISK_LEAST:
-        return failed(sentence, remedy)
-    return warning(sentence, remedy) if free < _DISK_SCARCE else ok(sentence)
-
-
-def check_temporary(folder: str | None = None, free: int | None = None) -> Verdict:
-    """Tell the free room in the folder of temporary files, and whether it can be written.
-
-    Args:
-        folder: The folder; Python's choice where None.
-        free: Free room in bytes; found out where None.
-    """
     try:
-        where = folder or tempfile.gettempdir()
-        with tempfile.TemporaryFile(dir=where) as file:
+        total = shutil.disk_usage(_SHM).total
+    except OSError:
+        return warning(f"There is no shared memory at {_SHM}.", remedy)
+    return _enough(total, _SHM_SCARCE, 0, f"{_SHM} holds {_size(total)}.", remedy)
+
+
+def check_disk(root: str) -> Verdict:
+    """Tell the free room where a local root lies, whose folder need not exist yet."""
+    path = storage.local_path(root)
+    free = shutil.disk_usage(next(one for one in (path, *path.parents) if one.is_dir())).free
+    remedy = "Free some, or choose another root, on a larger disk or as s3://."
+    return _enough(free, _DISK_SCARCE, _DISK_LEAST, f"{_size(free)} are free at '{path}'.", remedy)
+
+
+def check_temporary() -> Verdict:
+    """Tell the free room in the folder of temporary files, and whether it can be written."""
+    try:
+        folder = tempfile.gettempdir()
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
     except OSError as error:
         sentence = f"There is no folder that temporary files can be written to ({error.strerror or 'none is usable'})."
         return failed(sentence, "Set TMPDIR to a writable folder; in a container mount scratch there.")
-    free = shutil.disk_usage(where).free if free is None else free
-    sentence = f"{_size(free)} are free for temporary files at '{where}'."
+    free = shutil.disk_usage(folder).free
+    sentence = f"{_size(free)} are free for temporary files at '{folder}'."
     remedy = "Free some, or set TMPDIR to a folder with more room."
-    if free < _TEMPORARY_LEAST:
+    return _enough(free, _TEMPORARY_SCARCE, _TEMPORARY_LEAST, sentence, remedy)
+
+
+def _enough(amount: int, scarce: int, least: int, sentence: str, remedy: str) -> Verdict:
+    if amount < least:
         return failed(sentence, remedy)
-    return warning(sentence, remedy) if free < _TEMPORARY_SCARCE else ok(sentence)
+    return warning(sentence, remedy) if amount < scarce else ok(sentence)
 
 
 def _size(number: int) -> str:
@@ -120,18 +94,15 @@ def _size(number: int) -> str:
 def memory_limit(mount: Path = _MOUNT, own: str | None = None) -> tuple[int, int] | None:
     """Return the least memory limit on the way up from this process's group, and what is used of it, both in bytes.
 
-    Args:
-        mount: Where control groups are mounted.
-        own: Path of this process's group below it; read from ``/proc`` where None.
-
-    Returns:
-        None where nothing limits it.
+    It is None where nothing limits it. ``own`` is the group's path below the mount, read from ``/proc`` where None.
     """
     found: list[tuple[int, int]] = []
     for folder in _folders(mount, own):
         limit, used = _number(folder / "memory.max"), _number(folder / "memory.current")
         if limit is not None:
-            found.append((limit, (used or 0) - _reclaimable(folder / "memory.stat")))
+            # The kernel drops this part of the page cache as soon as memory is wanted.
+            cache = re.search(r"^inactive_file (\d+)$", _text(folder / "memory.stat"), re.MULTILINE)
+            found.append((limit, (used or 0) - (int(cache[1]) if cache else 0)))
     old = _number(mount / "memory" / "memory.limit_in_bytes")
     if old is not None and old < _UNLIMITED:
         found.append((old, _number(mount / "memory" / "memory.usage_in_bytes") or 0))
@@ -160,12 +131,6 @@ def _folders(mount: Path, own: str | None) -> list[Path]:
     # Inside a container the path may be the one outside, whose folder is not mounted: then the mount is the group.
     folder = mount if relative.startswith("..") or not (mount / relative).is_dir() else mount / relative
     return [one for one in (folder, *folder.parents) if one == mount or mount in one.parents]
-
-
-def _reclaimable(path: Path) -> int:
-    """Return the page cache that the kernel drops as soon as memory is wanted, in bytes."""
-    lines = (line.split() for line in _text(path).splitlines())
-    return next((int(words[1]) for words in lines if words and words[0] == "inactive_file"), 0)
 
 
 def _number(path: Path) -> int | None:

@@ -1,4 +1,4 @@
-"""Python, the packages this release asks for, and PyTorch's build; nothing heavy is imported to find out."""
+"""Python, this package with its pipelines, and the packages that it asks for, which are not imported to find out."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import importlib.metadata
 import importlib.util
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from earthenware import __version__
-from earthenware.doctor._finding import Verdict, failed, ok, skipped, warning
+from earthenware.compiling import Profile, compile_pipeline
+from earthenware.doctor._examine import Verdict, failed, ok, skipped, warning
+from earthenware.errors import EarthenwareError
 
 _IMPORTABLE: Final = (
     "great_expectations",
@@ -30,7 +31,7 @@ _IMPORTABLE: Final = (
     "zarrs",
 )
 _SHOWN: Final = 6
-_REMEDY: Final = "Install it anew: pip install -c constraints.txt earthenware, with the file of this release."
+INSTALL: Final = "Install it anew: pip install -c constraints.txt earthenware, with the file of this release."
 
 
 def check_python() -> Verdict:
@@ -44,26 +45,18 @@ def check_python() -> Verdict:
     return ok(f"Python {version}, Earthenware {__version__} ({sys.prefix}).")
 
 
-def check_packages(
-    requirements: Iterable[str] | None = None, version_of: Callable[[str], str] = importlib.metadata.version
-) -> Verdict:
-    """Compare what is installed with what the installed distribution itself asks for, and look for each big package.
-
-    Args:
-        requirements: Lines such as ``kfp==2.17.0``; those of the installed distribution where None.
-        version_of: Returns a distribution's installed version, or raises ``PackageNotFoundError``.
-    """
+def check_packages() -> Verdict:
+    """Compare what is installed with what the installed distribution itself asks for, and look for each big package."""
     from packaging.requirements import Requirement
 
     wrong, count = [], 0
-    lines = importlib.metadata.requires("earthenware") if requirements is None else requirements
-    for line in lines or ():
+    for line in importlib.metadata.requires("earthenware") or ():
         wanted = Requirement(line)
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
             continue
         count += 1
         try:
-            found = version_of(wanted.name)
+            found = importlib.metadata.version(wanted.name)
         except importlib.metadata.PackageNotFoundError:
             wrong.append(f"{wanted.name} is missing ({wanted.specifier})")
             continue
@@ -73,28 +66,21 @@ def check_packages(
     if absent:
         wrong.append(f"{', '.join(absent)} cannot be imported")
     if wrong:
-        return failed(f"{'; '.join(wrong)}.", _REMEDY)
+        return failed(f"{'; '.join(wrong)}.", INSTALL)
     return ok(f"All {count} packages that Earthenware asks for are there, in versions it accepts.")
 
 
-def check_tested(
-    pins: Mapping[str, str] | None = None, version_of: Callable[[str], str] = importlib.metadata.version
-) -> Verdict:
-    """Compare what is installed with the one environment that this release was tested in.
-
-    Args:
-        pins: Version by distribution; those of ``constraints.txt`` where None.
-        version_of: Returns a distribution's installed version, or raises ``PackageNotFoundError``.
-    """
+def check_tested() -> Verdict:
+    """Compare what is installed with the one environment that this release was tested in."""
     from packaging.version import Version
 
-    pins = pinned_versions() if pins is None else pins
+    pins = pinned_versions()
     if not pins:
         return skipped("The list of tested versions does not come with this installation.")
     other, same = [], 0
     for name, pin in pins.items():
         try:
-            found = version_of(name)
+            found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue  # a tool of the developers, or a part of an extra
         if Version(found).public == Version(pin).public:  # the local part tells the build: +cpu, +cu130
@@ -103,7 +89,7 @@ def check_tested(
             other.append(f"{name} {found} (tested {pin})")
     if other:
         more = f" and {len(other) - _SHOWN} more" if len(other) > _SHOWN else ""
-        return warning(f"Other versions than the tested ones: {', '.join(other[:_SHOWN])}{more}.", _REMEDY)
+        return warning(f"Other versions than the tested ones: {', '.join(other[:_SHOWN])}{more}.", INSTALL)
     return ok(f"{same} packages are there in the very versions that were tested.")
 
 
@@ -124,33 +110,14 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def torch_build() -> dict[str, Any]:
-    """Return what PyTorch's ``version.py`` says of its build, without importing PyTorch; empty where it is absent."""
-    spec = importlib.util.find_spec("torch")
-    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    path = next((file for folder in folders if (file := Path(folder) / "version.py").is_file()), None)
-    if path is None:
-        return {}
-    found = importlib.util.spec_from_file_location("_torch_version", path)
-    if found is None or found.loader is None:
-        return {}
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return {name: getattr(module, name, None) for name in ("__version__", "cuda", "hip")}
-
-
-def check_torch(wants_gpu: bool, build: dict[str, Any] | None = None) -> Verdict:
-    """Tell PyTorch's build; one without CUDA is a warning where the profile wants a GPU on this very machine.
-
-    Args:
-        wants_gpu: Whether the work runs here and wants a GPU.
-        build: As :func:`torch_build` returns it, which is asked where None.
-    """
-    build = torch_build() if build is None else build
-    if not build:
-        return failed("PyTorch is not installed.", _REMEDY)
-    kind = f"CUDA {build['cuda']}" if build.get("cuda") else f"ROCm {build['hip']}" if build.get("hip") else "CPU only"
-    sentence = f"PyTorch {build['__version__']}, {kind}."
-    if wants_gpu and kind == "CPU only":
-        return warning(sentence, "Install the CUDA build of the same version: docs/install.md says how.")
-    return ok(sentence)
+def check_compiled(pipeline: str, profile: Profile) -> Verdict:
+    """Compile a shipped pipeline by a profile, and compare its version with this package's."""
+    remedy = "Install earthenware anew; in a checkout run 'make pipelines'."
+    try:
+        compiled = compile_pipeline(pipeline, profile)
+    except EarthenwareError as error:
+        return failed(error.message, error.remedy or remedy)
+    if compiled.package_version != __version__:
+        sentence = f"The pipeline '{pipeline}' is of Earthenware {compiled.package_version}, this is {__version__}."
+        return failed(sentence, remedy)
+    return ok(f"The pipeline '{pipeline}' compiles, version {compiled.version_name}.")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from earthenware import storage
-from earthenware.doctor._examine import environment
-from earthenware.doctor._finding import Check, Verdict, failed, ok
+from earthenware.doctor._examine import Check, Verdict, environment, failed, ok
 from earthenware.errors import EarthenwareError
 
 LARGE_BYTES: Final = 12 * 2**20
 """Size of the object that is stored in parts; the client cuts at 5 MiB."""
+_SIZE: Final = f"{LARGE_BYTES // 2**20} MiB"
 _NAME: Final = "earthenware-doctor-"
 _CONDITIONAL: Final = (
     "Leases rest on it: use a store, without a proxy before it, that honours If-None-Match and If-Match."
@@ -25,19 +26,20 @@ _CONDITIONAL: Final = (
 def store_checks(root: str, seconds: float) -> list[Check]:
     """Return the checks of a root on this machine's file system or in an object store.
 
-    Args:
-        root: The prefix below which a run's steps would write.
-        seconds: Longest time of one check; the large object gets six times as much.
+    Each may take so many seconds; the large object gets six times as much.
     """
     if storage.is_local(root):
-        return [Check("store", lambda: _check_folder(root), seconds=seconds, writes=True)]
+        success = f"'{storage.local_path(root)}' can be written, with conditional writes."
+        return [Check("store", partial(_try, root, _folder, success), seconds=seconds, writes=True)]
 
     first, objects, large = "store", "store: objects", 6 * seconds
+    created = "The second of two that create the same object is refused, as a lease needs."
+    replaced = "An object is replaced only while it is the one that was read."
     return [
         Check(first, lambda: _check_bucket(root), "", seconds),
         Check(objects, lambda: _check_objects(root), first, seconds, writes=True),
-        Check("store: conditional create", lambda: _check_create(root), objects, seconds, writes=True),
-        Check("store: compare and swap", lambda: _check_replace(root), objects, seconds, writes=True),
+        Check("store: conditional create", partial(_try, root, _create, created), objects, seconds, writes=True),
+        Check("store: compare and swap", partial(_try, root, _replace, replaced), objects, seconds, writes=True),
         Check("store: multipart upload", lambda: _check_multipart(root, large), objects, large, writes=True),
     ]
 
@@ -59,13 +61,9 @@ def _probe(root: str) -> Iterator[str]:
                 folder.rmdir()
 
 
-def _check_folder(root: str) -> Verdict:
-    shown = storage.local_path(root)
+def _try(root: str, trial: Callable[[str], Verdict | None], success: str) -> Verdict:
     with _probe(root) as prefix:
-        for problem in (_objects(prefix), _create(prefix), _replace(prefix)):
-            if problem is not None:
-                return problem
-    return ok(f"'{shown}' can be written, with conditional writes.")
+        return trial(prefix) or ok(success)
 
 
 def _check_bucket(root: str) -> Verdict:
@@ -88,34 +86,30 @@ def _check_objects(root: str) -> Verdict:
     return problem or ok("Objects are written, read, listed and deleted.")
 
 
-def _check_create(root: str) -> Verdict:
-    with _probe(root) as prefix:
-        return _create(prefix) or ok("The second of two that create the same object is refused, as a lease needs.")
-
-
-def _check_replace(root: str) -> Verdict:
-    with _probe(root) as prefix:
-        return _replace(prefix) or ok("An object is replaced only while it is the one that was read.")
-
-
 def _check_multipart(root: str, seconds: float) -> Verdict:
-    size = f"{LARGE_BYTES // 2**20} MiB"
     # That the store answers is known by now: on a slow line a part takes longer than another check's patience.
-    with environment({"EARTHENWARE_STORE_SECONDS": f"{0.4 * seconds:g}"}), _probe(root) as prefix:
-        uri, data = storage.join(prefix, "large"), os.urandom(LARGE_BYTES)
-        storage.write_bytes(uri, data)
-        if storage.read_bytes(uri) != data:
-            return failed(f"An object of {size} comes back changed.", "Use a store whose multipart uploads work.")
-    return ok(f"An object of {size} is stored in parts and comes back the same.")
+    with environment({"EARTHENWARE_STORE_SECONDS": f"{0.4 * seconds:g}"}):
+        return _try(root, _large, f"An object of {_SIZE} is stored in parts and comes back the same.")
+
+
+def _folder(prefix: str) -> Verdict | None:
+    return _objects(prefix) or _create(prefix) or _replace(prefix)
+
+
+def _large(prefix: str) -> Verdict | None:
+    uri, data = storage.join(prefix, "large"), os.urandom(LARGE_BYTES)
+    storage.write_bytes(uri, data)
+    if storage.read_bytes(uri) != data:
+        return failed(f"An object of {_SIZE} comes back changed.", "Use a store whose multipart uploads work.")
+    return None
 
 
 def _objects(prefix: str) -> Verdict | None:
     uri, data = storage.join(prefix, "deep/object"), secrets.token_bytes(64)
     storage.write_bytes(uri, data)
     if storage.read_bytes(uri) != data:
-        return failed(
-            "An object does not come back as it was written.", "Use a store with read-after-write consistency."
-        )
+        remedy = "Use a store with read-after-write consistency."
+        return failed("An object does not come back as it was written.", remedy)
     if list(storage.list_files(prefix)) != ["deep/object"]:
         return failed("A new object is not listed.", "Use a store with consistent listings.")
     storage.delete_file(uri)
@@ -128,12 +122,10 @@ def _create(prefix: str) -> Verdict | None:
     uri = storage.join(prefix, "lease")
     try:
         storage.write_bytes(uri, b"first", create_only=True)
-    except EarthenwareError as error:
-        return failed(f"The store refuses conditional writes: {error.message}", _CONDITIONAL)
-    try:
-        storage.write_bytes(uri, b"second", create_only=True)
-    except FileExistsError:
-        return None
+        try:
+            storage.write_bytes(uri, b"second", create_only=True)
+        except FileExistsError:
+            return None
     except EarthenwareError as error:
         return failed(f"The store refuses conditional writes: {error.message}", _CONDITIONAL)
     return failed("The store lets two create the same object: it ignores If-None-Match.", _CONDITIONAL)

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from earthenware.launch._api import Cluster, Pace
-    from earthenware.launch._command import as_entrypoint, step_command
-    from earthenware.launch._local import existing_ray, local_ray
-    from earthenware.launch._objects import Launch, Owner, job_name, passed_on, ray_job
-    from earthenware.launch._permissions import PERMISSIONS
-    from earthenware.launch._secrets import looks_secret
+    from earthenware.launch._cluster import PERMISSIONS, Cluster, Pace, RefusedError
+    from earthenware.launch._local import local_ray
     from earthenware.launch._settings import (
         SETTINGS_VARIABLE,
         DnsName,
@@ -21,9 +17,10 @@ if TYPE_CHECKING:
         Resources,
         SecretEnv,
         Toleration,
+        looks_secret,
         ray_job_settings,
     )
-    from earthenware.launch._step import run_as_ray_job
+    from earthenware.launch._step import run_as_ray_job, step_command
     from earthenware.launch._storage import ray_storage
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -33,21 +30,15 @@ __all__ = [
     "SETTINGS_VARIABLE",
     "Cluster",
     "DnsName",
-    "Launch",
-    "Owner",
     "Pace",
     "Quantity",
     "RayJobSettings",
+    "RefusedError",
     "Resources",
     "SecretEnv",
     "Toleration",
-    "as_entrypoint",
-    "existing_ray",
-    "job_name",
     "local_ray",
     "looks_secret",
-    "passed_on",
-    "ray_job",
     "ray_job_settings",
     "ray_storage",
     "run_as_ray_job",

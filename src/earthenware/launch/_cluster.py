@@ -1,254 +1,231 @@
-"""A RayJob on the cluster: created once, watched until it ends, and removed when nobody waits for it any more."""
+"""Calls to Kubernetes: retried while the API is away, and told in one sentence where they fail."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable
+import json
+import logging
+import os
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from earthenware.errors import EarthenwareError
-from earthenware.launch._api import Cluster, RefusedError
-from earthenware.launch._objects import MANAGER, OUTPUT
-from earthenware.launch._settings import RayJobSettings
+from earthenware.errors import EarthenwareError, again, first_line, one_line, reason
+from earthenware.network import in_pod
 
-_GROUP: Final = "ray.io"
-_VERSION: Final = "v1"
-_PLURAL: Final = "rayjobs"
-_MOST_JOBS: Final = 10
-"""Jobs of one step, run and output that are there at once: all but one are kept for their log only."""
-_TOLD: Final = 60.0
-"""Seconds between two looks at why pods are waited for."""
+PERMISSIONS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+    ("ray.io", "rayjobs", ("create", "delete", "get")),
+    ("", "pods", ("get", "list")),
+    ("", "pods/log", ("get",)),
+)
+"""What the launcher's service account must be allowed to do: API group, resource and verbs, all in one namespace.
 
-_WORDS: Final = {
-    "": "waits for KubeRay",
-    "Initializing": "waits for its pods",
-    "Running": "runs",
-    "Suspended": "is queued",
-    "Suspending": "is being stopped by its queue",
-    "Complete": "is complete",
-    "Failed": "failed",
-    "ValidationFailed": "was refused by KubeRay",
-}
-_WAITING: Final = ("", "Initializing", "Retrying", "Waiting")
-_QUEUED: Final = ("Suspended", "Suspending")
-_TERMINAL: Final = ("Complete", "Failed", "ValidationFailed")
+A test compares them with the requests that a launch makes.
+"""
+
+_JSON: Final = "application/json"
+_METHODS: Final = {"get": "GET", "list": "GET", "create": "POST", "delete": "DELETE"}
+_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_AWAY: Final = frozenset({0, 429, 500, 502, 503, 504})
+"""Answers that say nothing of the request: the API restarts, or has too much to do."""
 
 
-def _ended(job: dict[str, Any]) -> bool:
-    """Return whether a RayJob came to its end, good or bad."""
-    return (job.get("status") or {}).get("jobDeploymentStatus", "") in _TERMINAL
+@dataclass(frozen=True)
+class Pace:
+    """How often and how long things are tried (seconds).
 
-
-def _alive(job: dict[str, Any]) -> bool:
-    """Return whether a RayJob may still do its work."""
-    return not _ended(job) and not job["metadata"].get("deletionTimestamp")
-
-
-class RayJob:
-    """One RayJob.
-
-    Args:
-        cluster: The connection.
-        namespace: Where the job is or will be.
-        settings: The deadlines.
-        say: Told in words what becomes of the job.
+    Attributes:
+        poll: Between two looks at a job of which there is news; up to five times that while there is none.
+        outage: The API may be away so long.
+        denied: A token may be refused so long: it is renewed in its file, but not at the moment it runs out.
+        grace: What KubeRay may be late with a deadline before the launcher acts itself.
+        silence: A log that says nothing for so long is asked for anew.
+        cleanup: Removing a job may take so long when this process is told to end.
+        answer: Longest silence of a request; connecting gets half of it.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, settings: RayJobSettings, say: Callable[[str], None]) -> None:
-        self.name = ""
-        self.adopted = False
-        """Whether an earlier launcher created it."""
-        self.over = False
-        """Whether it ended, and is left to its deletion rules: somebody may want to look at it."""
-        self._cluster, self._namespace, self._settings, self._say = cluster, namespace, settings, say
-        self._uid = ""
-        self._told = ("", 0.0)
+    poll: float = 2.0
+    outage: float = 300.0
+    denied: float = 30.0
+    grace: float = 120.0
+    silence: float = 15.0
+    cleanup: float = 6.0
+    answer: float = 30.0
 
-    # ------------------------------------------------------------------------------------------------------- create
+    def slower(self, pause: float) -> float:
+        """Return the pause after one that brought no news."""
+        return min(1.3 * pause, 5 * self.poll)
 
-    def create(self, name: Callable[[int], str], body: Callable[[str], dict[str, Any]], output: str) -> None:
-        """Create the job, or take over the one that an earlier launcher of the same step and run created.
 
-        One that failed, or that is being removed, is left to its deletion rules, and the next number is taken: so
-        nothing waits for a removal, and its log stays readable.
+class RefusedError(Exception):
+    """An answer that the caller expected and acts upon: its HTTP status, and what Kubernetes says."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Cluster:
+    """A connection to Kubernetes: by ``KUBECONFIG``, this pod's service account, or ``~/.kube/config``.
+
+    Nothing is sent before the first call. Calls that are tried again belong to one thread, as the connection is then
+    made anew.
+
+    Attributes:
+        pace: How long to try.
+        in_pod: Whether the service account of this pod is used.
+        namespace: The namespace to work in.
+        host: URL of the API.
+    """
+
+    def __init__(self, pace: Pace, namespace: str = "") -> None:
+        """Find the way into a cluster.
 
         Args:
-            name: Gives the name by a number.
-            body: Gives the object by its name.
-            output: What it makes; a job that makes something else is not taken over.
+            pace: How long to try.
+            namespace: Empty for that of the pod or of the kubeconfig's context.
 
         Raises:
-            EarthenwareError: ``RAY_JOB_REFUSED``, ``NO_KUBERAY``, ``NAME_TAKEN`` or ``CLUSTER_*``.
+            EarthenwareError: ``NO_CLUSTER`` when there is none.
         """
-        names = [name(number) for number in range(_MOST_JOBS)]
-        # All are looked at first: of two jobs the earlier may have been removed already, and the later be at work.
-        if any(self._adopt(one, output) for one in names):
-            return
-        for one in names:
-            self.name = one
-            job = self._post(body(one))
-            if job is not None:
-                self._uid = job["metadata"].get("uid", "")
-                self._say(f"created the Ray job {one} in namespace {self._namespace}")
-                return
-            if self._adopt(one, output):  # made since, or by a call whose answer was lost
-                return
-        message = f"The Ray jobs {names[0]} to {names[-1]} are there, and all failed."
-        raise EarthenwareError("NAME_TAKEN", message, "Look into their logs, then delete them.")
+        self.pace = pace
+        self.in_pod = in_pod() and not os.environ.get("KUBECONFIG")
+        self.namespace = namespace
+        self._connect()
 
-    def _adopt(self, name: str, output: str) -> bool:
-        """Take over a job that is at work; return False where there is none."""
-        self.name = name
-        job = self._get()
-        if job is None or not _alive(job):
-            return False
-        meta = job["metadata"]
-        manager = (meta.get("labels") or {}).get("app.kubernetes.io/managed-by")
-        if manager != MANAGER or (meta.get("annotations") or {}).get(OUTPUT) != output:
-            message = f"A Ray job {name} that is not this step's exists in namespace '{self._namespace}'."
-            raise EarthenwareError("NAME_TAKEN", message, f"Delete the RayJob {name}.")
-        self._uid, self.adopted = meta.get("uid", ""), True
-        self._say(f"goes on with the Ray job {name} in namespace {self._namespace}")
-        return True
+    def _connect(self) -> None:
+        import urllib3
+        import yaml
+        from kubernetes import client, config
 
-    def _post(self, body: dict[str, Any]) -> dict[str, Any] | None:
-        """Create; return None where one of this name exists."""
-        where = self._namespace
-
-        def post() -> dict[str, Any]:
-            made: dict[str, Any] = self._cluster.custom.create_namespaced_custom_object(
-                _GROUP, _VERSION, where, _PLURAL, body, _request_timeout=30
-            )
-            return made
-
+        settings = client.Configuration()
         try:
-            return self._cluster.call("create", "rayjobs.ray.io", where, post, expected=(400, 404, 409, 422))
-        except RefusedError as refused:
-            if refused.status == 409 and "already exists" in refused.message:
-                return None
-            if refused.status == 404:
-                message = f"The cluster knows no RayJobs, or has no namespace '{where}': {refused.message}."
-                remedy = "Install the KubeRay operator 1.6.2 or later, or correct the profile's namespace."
-                raise EarthenwareError("NO_KUBERAY", message, remedy) from None
-            message = f"Kubernetes refuses the Ray job {self.name}: {refused.message}."
-            raise EarthenwareError("RAY_JOB_REFUSED", message, "Correct the profile's section 'ray'.") from None
+            if self.in_pod:
+                config.load_incluster_config(client_configuration=settings)
+                self.namespace = self.namespace or _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
+            else:
+                file = os.environ.get("KUBECONFIG") or None  # the client looks only once, when it is imported
+                with _quiet():
+                    config.load_kube_config(file, client_configuration=settings)
+                    _, active = config.list_kube_config_contexts(file)
+                self.namespace = self.namespace or str(active["context"].get("namespace") or "default")
+        except (config.ConfigException, yaml.YAMLError, OSError, ValueError, LookupError, TypeError) as error:
+            way = "service account" if self.in_pod else "kubeconfig"
+            message = f"There is no way into a Kubernetes cluster, no usable {way}: {first_line(error)}."
+            remedy = "Set KUBECONFIG to a valid file, or run this in a pod with a service account."
+            raise EarthenwareError("NO_CLUSTER", message, remedy) from None
+        settings.retries = urllib3.Retry(0)  # tried again below, where it is known for how long
+        self._api = client.ApiClient(settings)
+        self.host: str = settings.host
 
-    # ------------------------------------------------------------------------------------------------------- follow
+    def call(
+        self,
+        verb: str,
+        resource: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        accept: str = _JSON,
+        stream: bool = False,
+        expected: Container[int] = (),
+        patience: float | None = None,
+        answer: float | None = None,
+    ) -> Any:
+        """Make one call, and return the JSON that it is answered with.
 
-    def wait(self) -> dict[str, Any]:
-        """Return the job's status when it ended; one that was deleted has the deployment status ``Gone``.
-
-        KubeRay keeps the deadlines; where it does not, the launcher's own clock does, a little later.
+        Verb and resource are named as in a Role. With ``stream``, urllib3's response is returned, of which nothing was
+        read yet. Where the pace does not say it, ``patience`` is how long the API may be away, and ``answer`` the
+        longest silence (seconds).
 
         Raises:
-            EarthenwareError: ``RAY_JOB_PENDING``, ``RAY_JOB_DEADLINE`` or ``CLUSTER_*``.
+            RefusedError: The answer has one of the expected statuses, which the caller acts upon.
+            EarthenwareError: ``CLUSTER_UNREACHABLE``, ``CLUSTER_TOKEN``, ``CLUSTER_FORBIDDEN`` or ``CLUSTER_FAILED``.
         """
-        pace, limits = self._cluster.pace, self._settings
-        state, since, pause = None, time.monotonic(), pace.poll
-        while True:
-            job = self._get()
-            if job is None or job["metadata"].get("deletionTimestamp"):
-                return {"jobDeploymentStatus": "Gone"}
-            status: dict[str, Any] = job.get("status") or {}
-            now = status.get("jobDeploymentStatus", "")
-            if now in _WAITING and (job.get("spec") or {}).get("suspend"):
-                now = "Suspended"  # Kueue created or took it so, before KubeRay looked at it
-            pause = pace.slower(pause) if now == state else pace.poll
-            if now != state:
-                self._say(f"the Ray job {self.name} {_WORDS.get(now, f'is {now}')}")
-                # Time in a queue is no time without pods; from one kind of waiting to the next the clock goes on.
-                since = since if state in _WAITING and now in _WAITING else time.monotonic()
-                state = now
-            if now in _TERMINAL:
-                # No rule removes a job that was refused or stopped.
-                self.over = now != "ValidationFailed" and status.get("jobStatus") != "STOPPED"
-                return status
-            passed = time.monotonic() - since
-            if now in _WAITING:
-                self._tell_why(status)
-                if passed > limits.pending_seconds + pace.grace:
-                    raise self.pending(status)
-            elif now not in _QUEUED and passed > limits.deadline_seconds + pace.grace:
-                raise self.overdue()
-            time.sleep(pause)
+        import urllib3
+        from kubernetes.client.exceptions import ApiException
 
-    def _tell_why(self, status: dict[str, Any]) -> None:
-        text, when = self._told
-        if time.monotonic() - when < _TOLD:
-            return
-        why = self._why(status)
-        if why and why != text:
-            self._say(f"the Ray job {self.name} waits: {why}")
-        self._told = (why, time.monotonic())
+        patience = self.pace.outage if patience is None else patience
+        answer = self.pace.answer if answer is None else answer
 
-    def _why(self, status: dict[str, Any]) -> str:
-        """Return the first reason that a pod of the cluster gives for not running."""
-        cluster = status.get("rayClusterName")
-        if not cluster:
-            return ""
-        for pod in self._cluster.pods(self._namespace, f"ray.io/cluster={cluster}"):
-            for state in pod.status.container_statuses or []:
-                waiting = state.state.waiting if state.state else None
-                if waiting and waiting.reason not in (None, "ContainerCreating", "PodInitializing"):
-                    return f"{pod.metadata.name}: {waiting.reason} {waiting.message or ''}".strip().rstrip(".")
-            for condition in pod.status.conditions or []:
-                if condition.type == "PodScheduled" and condition.status == "False":
-                    return f"{pod.metadata.name}: {condition.message or condition.reason}".rstrip(".")
-        return ""
+        def once() -> Any:
+            try:
+                return self._api.call_api(
+                    path,
+                    _METHODS[verb],
+                    query_params=list((query or {}).items()),
+                    body=body,
+                    header_params={"Accept": accept, "Content-Type": _JSON},
+                    auth_settings=["BearerToken"],
+                    response_type="object",
+                    _return_http_data_only=True,
+                    _preload_content=not stream,
+                    _request_timeout=(answer / 2, answer),
+                )
+            except ApiException as error:
+                status, text = error.status or 0, _message(error)
+                if status in expected:
+                    raise RefusedError(status, text) from None
+                if status == 401:
+                    self._connect()  # reads the token anew
+                if status in _AWAY:
+                    raise _away(self.host, f"it answers {status} {text}" if status else text, patience) from None
+                raise _refused(self.host, status, f"{verb} {resource} in namespace '{self.namespace}'", text) from None
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise _away(self.host, reason(error), patience) from None
 
-    def pending(self, status: dict[str, Any]) -> EarthenwareError:
-        """Return the error of a job that got no pods in time."""
-        why = ""
-        with contextlib.suppress(EarthenwareError):
-            why = self._why(status)
-        limit = self._settings.pending_seconds
-        message = f"The Ray job {self.name} did not get its pods within {limit} s{f': {why}' if why else ''}."
-        return EarthenwareError(
-            "RAY_JOB_PENDING", message, "Ask for less in the profile's section 'ray', or raise its pending_seconds."
-        )
+        def passes(error: Exception) -> float:
+            limits = {"CLUSTER_UNREACHABLE": patience, "CLUSTER_TOKEN": min(patience, self.pace.denied)}
+            return limits.get(error.code, 0.0) if isinstance(error, EarthenwareError) else 0.0
 
-    def overdue(self) -> EarthenwareError:
-        """Return the error of a job that ran too long."""
-        message = f"The Ray job {self.name} did not end within its deadline of {self._settings.deadline_seconds} s."
-        remedy = "Run the step again, which resumes, or raise deadline_seconds in the profile's section 'ray'."
-        return EarthenwareError("RAY_JOB_DEADLINE", message, remedy)
+        return again(once, passes, first=min(0.25, self.pace.poll), longest=min(10.0, max(patience / 4, 0.05)))
 
-    def _get(self) -> dict[str, Any] | None:
-        def get() -> dict[str, Any]:
-            job: dict[str, Any] = self._cluster.custom.get_namespaced_custom_object(
-                _GROUP, _VERSION, self._namespace, _PLURAL, self.name, _request_timeout=30
-            )
-            return job
+    def pods(self, selector: str) -> list[dict[str, Any]]:
+        """Return the pods of the namespace that a label selector finds."""
+        path, query = f"/api/v1/namespaces/{self.namespace}/pods", {"labelSelector": selector}
+        return list(self.call("list", "pods", path, query=query)["items"] or [])
 
-        try:
-            job = self._cluster.call("get", "rayjobs.ray.io", self._namespace, get, expected=(404,))
-        except RefusedError:
-            return None
-        # A job of the same name that somebody made since is not this one.
-        return None if self._uid and job["metadata"].get("uid", self._uid) != self._uid else job
 
-    # ------------------------------------------------------------------------------------------------------- remove
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client from logging what the error says anyway, such as that a login plugin failed."""
+    logger = logging.getLogger("root")
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = disabled
 
-    def delete_unless_over(self) -> None:
-        """Remove the job and with it its pods, if it was made and is not over."""
-        if self.over or not self._uid:
-            return
-        options = {"propagationPolicy": "Background", "preconditions": {"uid": self._uid}}
 
-        def delete() -> object:
-            return self._cluster.custom.delete_namespaced_custom_object(
-                _GROUP, _VERSION, self._namespace, _PLURAL, self.name, body=options, _request_timeout=3
-            )
+def _message(error: Any) -> str:
+    """Return what Kubernetes says, which is in the ``message`` of a Status object."""
+    body = error.body.decode("utf-8", "replace") if isinstance(error.body, bytes) else error.body or ""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        body = json.loads(body).get("message") or body
+    return one_line(str(body) or str(error.reason))
 
-        patience = self._cluster.pace.cleanup
-        try:
-            self._cluster.call(
-                "delete", "rayjobs.ray.io", self._namespace, delete, expected=(404, 409), patience=patience
-            )
-        except RefusedError:
-            return  # it is gone
-        except EarthenwareError as error:
-            self._say(f"the Ray job {self.name} could not be removed and may go on: {error.message}")
-            return
-        self._say(f"removed the Ray job {self.name}")
+
+def _away(host: str, why: str, patience: float) -> EarthenwareError:
+    long = f" for {patience:.0f} s" if patience else ""
+    message = f"The Kubernetes API at {host} cannot be reached{long}: {why}."
+    remedy = (
+        "Does 'kubectl version' answer? Check the address, the VPN and the proxy; a step that is run again resumes."
+    )
+    return EarthenwareError("CLUSTER_UNREACHABLE", message, remedy)
+
+
+def _refused(host: str, status: int, doing: str, text: str) -> EarthenwareError:
+    if status == 401:
+        message = f"The Kubernetes API at {host} does not accept this process's token (HTTP 401)."
+        remedy = "Log in again, as it may have run out; is the service account gone? 'kubectl auth whoami' tells."
+        return EarthenwareError("CLUSTER_TOKEN", message, remedy)
+    if status != 403:
+        message = f"Kubernetes answers {status} to {doing}: {text}."
+        return EarthenwareError("CLUSTER_FAILED", message, "Check the profile and the cluster.")
+    if "cannot" not in text:  # not a Role's doing: a quota, or an admission rule
+        message = f"Kubernetes forbids to {doing}: {text}."
+        return EarthenwareError("CLUSTER_FORBIDDEN", message, "Ask for less in the profile, or ask who set the rule.")
+    message = f"The service account may not {doing} (403)."
+    remedy = "Run the step with the service account for steps of the chart earthenware, whose Role allows it."
+    return EarthenwareError("CLUSTER_FORBIDDEN", message, remedy)

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -75,21 +75,18 @@ def local_ray(workers: int) -> Iterator[int]:
 
         logging.getLogger("ray").setLevel(logging.ERROR)
         logging.getLogger("ray.train").setLevel(logging.ERROR)
+        options: dict[str, Any] = {}
+        if folder is not None:
+            options = {
+                "address": "local",
+                "num_cpus": workers,
+                "include_dashboard": False,
+                "object_store_memory": _OBJECT_STORE_BYTES,
+                "_temp_dir": str(folder),
+                "_node_ip_address": "127.0.0.1",
+            }
         try:
-            if folder is None:
-                ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
-            else:
-                ray.init(
-                    address="local",
-                    num_cpus=workers,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    configure_logging=False,
-                    object_store_memory=_OBJECT_STORE_BYTES,
-                    _temp_dir=str(folder),
-                    _node_ip_address="127.0.0.1",
-                )
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **options)
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, terminate)  # Ray puts a handler of its own
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]

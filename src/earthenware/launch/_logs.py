@@ -15,23 +15,20 @@ from typing import Any, Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.launch._api import Cluster, RefusedError
+from earthenware.launch._cluster import Cluster, RefusedError
 from earthenware.launch._pods import SUBMITTER
 from earthenware.steps import read_claim
 
-_STAMP: Final = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?")
+_STAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d*?)0*)?(?:Z|[+-]\d\d:\d\d) ?")
+"""A line's time stamp: seconds, and their fraction, whose trailing zeros may be left out."""
+_COPY_SECONDS: Final = 60.0
 _LAST_TRIES: Final = 5
 _LAG: Final = 60
 """Seconds of log that are asked for again after a break, on top of the time it lasted."""
 
 
 class LogCopy:
-    """What becomes of the lines: they go to this process's own output and to a file in the store.
-
-    Args:
-        output: URI of the step's output.
-        name: Name of the job.
-    """
+    """What becomes of a job's lines: they go to this process's own output, and to a file beside the step's output."""
 
     def __init__(self, output: str, name: str) -> None:
         self.error: EarthenwareError | None = None
@@ -40,6 +37,9 @@ class LogCopy:
         self._uri = storage.join(output, "logs", f"{name}.log")
         self._file = tempfile.NamedTemporaryFile(prefix="ew-log-", suffix=".log")  # noqa: SIM115 - lives as long as this
         self._guard = threading.Lock()
+        self._ended = threading.Event()
+        self._copying = threading.Thread(target=self._copy, name="ray-job-log-copy", daemon=True)
+        self._copying.start()
 
     def write(self, line: str) -> None:
         """Take one line; the one that holds the step's error is remembered instead of shown."""
@@ -54,19 +54,24 @@ class LogCopy:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
 
-    def put(self) -> None:
-        """Copy the lines so far into the store, once the step there has claimed its output: before, it is not its own.
+    def _copy(self) -> None:
+        """Copy the lines now and then, once the step there has claimed its output: before, it is not its own.
 
         A store that fails costs the copy, not the job.
         """
-        with self._guard, contextlib.suppress(EarthenwareError, OSError):
-            if self._file.tell() and read_claim(self._output) is not None:
-                storage.upload_file(Path(self._file.name), self._uri)
-
-    def close(self) -> None:
-        """Remove the local file."""
+        ended = False
+        while not ended:
+            ended = self._ended.wait(_COPY_SECONDS)
+            with self._guard, contextlib.suppress(EarthenwareError, OSError):
+                if self._file.tell() and read_claim(self._output) is not None:
+                    storage.upload_file(Path(self._file.name), self._uri)
         with contextlib.suppress(OSError):
             self._file.close()
+
+    def close(self, seconds: float) -> None:
+        """Copy all lines, and remove the local file, within so many seconds."""
+        self._ended.set()
+        self._copying.join(seconds)
 
 
 def _told_error(line: str) -> EarthenwareError | None:
@@ -82,17 +87,13 @@ def _told_error(line: str) -> EarthenwareError | None:
 class LogFollower(threading.Thread):
     """Follows the log of a job's submitter pod, and of the next one where Kueue stopped and resumed the job.
 
-    Args:
-        cluster: A connection of this thread's own.
-        namespace: Where the job is.
-        name: Name of the job.
-        write: Takes each line once, in order.
+    The connection is this thread's own; ``write`` takes each line once, in order.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str, write: Callable[[str], None]) -> None:
+    def __init__(self, cluster: Cluster, name: str, write: Callable[[str], None]) -> None:
         super().__init__(name="ray-job-log", daemon=True)
         self.failure: EarthenwareError | None = None
-        self._cluster, self._namespace, self._job, self._write = cluster, namespace, name, write
+        self._cluster, self._job, self._write = cluster, name, write
         self._ending = threading.Event()
         self._pod = ""
         self._place = _Place()
@@ -128,9 +129,11 @@ class LogFollower(threading.Thread):
 
     def _find(self) -> tuple[str, str]:
         """Return the newest submitter pod and its phase, or empty text."""
-        found = self._cluster.pods(self._namespace, f"job-name={self._job}")
-        pods = sorted(found, key=lambda pod: str(pod.metadata.creation_timestamp or ""))
-        return (pods[-1].metadata.name, pods[-1].status.phase or "Pending") if pods else ("", "")
+        pods = self._cluster.pods(f"job-name={self._job}")
+        if not pods:
+            return "", ""
+        newest = sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))[-1]
+        return newest["metadata"]["name"], newest["status"].get("phase") or "Pending"
 
     def _read(self, pod: str, *, follow: bool) -> bool:
         """Read a pod's log from where it was left; return False when the connection broke before its end."""
@@ -138,15 +141,14 @@ class LogFollower(threading.Thread):
 
         if pod != self._pod:
             self._pod, self._place = pod, _Place()
-        options: dict[str, Any] = {"since_seconds": self._place.since()} if self._place.started else {}
-        options |= {"container": SUBMITTER, "follow": follow, "timestamps": True, "_preload_content": False}
-        options["_request_timeout"] = (10, self._cluster.pace.silence)
-
-        def read() -> Any:
-            return self._cluster.core.read_namespaced_pod_log(pod, self._namespace, **options)
-
+        query = {"container": SUBMITTER, "follow": str(follow).lower(), "timestamps": "true"}
+        if self._place.started:
+            query["sinceSeconds"] = str(self._place.since())
+        path, silence = f"/api/v1/namespaces/{self._cluster.namespace}/pods/{pod}/log", self._cluster.pace.silence
         try:
-            answer = self._cluster.call("get", "pods/log", self._namespace, read, expected=(400, 404))
+            answer = self._cluster.call(
+                "get", "pods/log", path, query=query, stream=True, expected=(400, 404), answer=silence
+            )
         except RefusedError:
             return not follow  # 400: its container has not started; 404: it has just been removed
         self._place.again()
@@ -162,20 +164,22 @@ class LogFollower(threading.Thread):
 
     def _take(self, line: str) -> None:
         stamp = _STAMP.match(line)
-        if self._place.is_new(stamp[1] if stamp else ""):
-            self._write(line[stamp.end() :] if stamp else line)
+        if stamp is None:
+            self._write(line)
+        elif self._place.is_new((stamp[1], stamp[2] or "")):
+            self._write(line[stamp.end() :])
 
 
 class _Place:
     """How far a log was read: the time stamp of the last line, and how many lines bear it.
 
-    Stamps are told apart as text, as one line's is the same whenever it is read; their order decides nothing but how
-    much is skipped after a break, as those of a program's two outputs may overlap by a little.
+    The stamps' order decides nothing but how much is skipped after a break, as those of a program's two outputs may
+    overlap by a little.
     """
 
     def __init__(self) -> None:
         self.started = False
-        self._last = ""
+        self._last = ("", "")
         self._count = 0
         self._behind = False
         self._met = 0
@@ -189,24 +193,16 @@ class _Place:
         """Begin to read anew."""
         self._behind, self._met = self.started, 0
 
-    def is_new(self, stamp: str) -> bool:
+    def is_new(self, stamp: tuple[str, str]) -> bool:
         """Return whether a line with this stamp has not been read before, and remember it."""
-        if self._behind and stamp:
-            order = (_key(stamp) > _key(self._last)) - (_key(stamp) < _key(self._last))
-            self._met += order == 0
-            if order < 0 or (order == 0 and self._met <= self._count):
+        if self._behind:
+            self._met += stamp == self._last
+            if stamp < self._last or (stamp == self._last and self._met <= self._count):
                 return False
             self._behind = False
-        if stamp:
-            self._count = self._count + 1 if stamp == self._last else 1
-            self._last, self.started, self._when = stamp, True, time.monotonic()
+        self._count = self._count + 1 if stamp == self._last else 1
+        self._last, self.started, self._when = stamp, True, time.monotonic()
         return True
-
-
-def _key(stamp: str) -> tuple[str, str]:
-    """Return what orders stamps of one machine; trailing zeros of the fraction may be left out in them."""
-    head, dot, rest = stamp.partition(".")
-    return (head, re.split(r"[Z+-]", rest)[0].rstrip("0")) if dot else (re.split(r"Z|[+-]\d\d:\d\d$", head)[0], "")
 
 
 def _lines(answer: Any, *, partial: bool) -> Iterator[str]:

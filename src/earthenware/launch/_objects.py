@@ -39,13 +39,7 @@ _PASSED_ON: Final = (
 
 @dataclass(frozen=True)
 class Owner:
-    """The pod that launches a job; with it goes the job.
-
-    Attributes:
-        name: Name of the pod.
-        uid: Its unique id.
-        namespace: Its namespace.
-    """
+    """The pod that launches a job; with it goes the job."""
 
     name: str
     uid: str
@@ -54,23 +48,16 @@ class Owner:
 
 @dataclass(frozen=True)
 class Launch:
-    """What one Ray job is for.
+    """What a Ray job is for.
 
-    Attributes:
-        name: Name of the RayJob.
-        namespace: Its namespace.
-        step: Name of the step.
-        output: URI of the step's output.
-        entrypoint: The command, see :func:`~earthenware.launch._command.as_entrypoint`.
-        workers: Ray workers that must fit at once (number).
-        owner: The pod that launches it; None outside of a cluster.
-        environment: Plain variables for head and workers.
+    ``run`` is the id of the pipeline run, empty outside of one; so many Ray ``workers`` must fit at once; outside of a
+    cluster there is no owner; head and workers get the environment.
     """
 
-    name: str
     namespace: str
     step: str
     output: str
+    run: str
     entrypoint: str
     workers: int
     owner: Owner | None = None
@@ -80,11 +67,7 @@ class Launch:
 def job_name(step: str, run: str, output: str, number: int) -> str:
     """Return the name of a job: the same for the same step, run and output, so that no second one is made by accident.
 
-    Args:
-        step: Name of the step.
-        run: Id of the pipeline run; empty outside of one.
-        output: URI of the step's output.
-        number: How many jobs of this name were there before and failed.
+    ``run`` is empty outside of a pipeline; ``number`` tells how many jobs of this name were there before and failed.
     """
     digest = hashlib.sha256("\0".join([run, step, output]).encode()).hexdigest()[:12]
     tail = f"-{digest}-{number}"
@@ -93,11 +76,7 @@ def job_name(step: str, run: str, output: str, number: int) -> str:
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what of a process's environment is given to the job's pods.
-
-    Raises:
-        EarthenwareError: ``SECRET_IN_URL`` when one of them is an address with a password in it.
-    """
+    """Return what of a process's environment is given to the job's pods; an address with a password is refused."""
     found = {name: environment[name] for name in _PASSED_ON if environment.get(name)}
     for name, value in found.items():
         if "@" in urlsplit(value).netloc:
@@ -106,34 +85,26 @@ def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def ray_job(settings: RayJobSettings, launch: Launch) -> dict[str, Any]:
+def ray_job(settings: RayJobSettings, launch: Launch, name: str) -> dict[str, Any]:
     """Return the RayJob to create, of ``ray.io/v1``."""
     labels = {
         **settings.labels,
         "app.kubernetes.io/component": launch.step,
-        "app.kubernetes.io/instance": launch.name,
+        "app.kubernetes.io/instance": name,
         "app.kubernetes.io/managed-by": MANAGER,
         "app.kubernetes.io/name": "earthenware",
         "app.kubernetes.io/version": re.sub(r"[^A-Za-z0-9_.-]", "_", __version__),
     }
     metadata: dict[str, Any] = {
-        "name": launch.name,
+        "name": name,
         "namespace": launch.namespace,
-        "labels": {**labels, **({"kueue.x-k8s.io/queue-name": settings.queue} if settings.queue else {})},
+        "labels": labels | ({"kueue.x-k8s.io/queue-name": settings.queue} if settings.queue else {}),
         "annotations": {**settings.annotations, OUTPUT: launch.output},
     }
     # An owner in another namespace counts as gone: the job would be removed at once.
     if launch.owner is not None and launch.owner.namespace == launch.namespace:
-        metadata["ownerReferences"] = [
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "name": launch.owner.name,
-                "uid": launch.owner.uid,
-                "controller": False,
-                "blockOwnerDeletion": False,
-            }
-        ]
+        pod = {"apiVersion": "v1", "kind": "Pod", "name": launch.owner.name, "uid": launch.owner.uid}
+        metadata["ownerReferences"] = [{**pod, "controller": False, "blockOwnerDeletion": False}]
     spec: dict[str, Any] = {
         "entrypoint": launch.entrypoint,
         "submissionMode": "K8sJobMode",
@@ -158,9 +129,8 @@ def _end(settings: RayJobSettings) -> dict[str, Any]:
     """Return what becomes of a job that ended: KubeRay takes deletion rules or the older fields, never both."""
     if settings.queue:  # Kueue suspends jobs, which KubeRay allows only with the older fields
         return {"shutdownAfterJobFinishes": True, "ttlSecondsAfterFinished": settings.ttl_seconds}
-    conditions = ({"jobStatus": "SUCCEEDED"}, {"jobDeploymentStatus": "Failed"})
     rules = [
         {"policy": "DeleteSelf", "condition": {**condition, "ttlSeconds": settings.ttl_seconds}}
-        for condition in conditions
+        for condition in ({"jobStatus": "SUCCEEDED"}, {"jobDeploymentStatus": "Failed"})
     ]
     return {"shutdownAfterJobFinishes": False, "deletionStrategy": {"deletionRules": rules}}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from earthenware.launch._local import RAY_SETTINGS
-from earthenware.launch._settings import RayJobSettings, Resources, Toleration
+from earthenware.launch._settings import RayJobSettings, Resources
 
 SUBMITTER: Final = "ray-job-submitter"
 """Name of the submitter's container, whose log is the job's."""
@@ -38,9 +38,11 @@ def worker_group(
     settings: RayJobSettings, labels: Mapping[str, str], plain: Mapping[str, str], workers: int
 ) -> dict[str, Any]:
     """Return one of ``workerGroupSpecs``, with room for ``workers`` Ray workers."""
+    from kubernetes.utils import parse_quantity
+
     pods = math.ceil(workers / settings.workers_per_pod)
     # Ray plans with whole CPUs: a pod must offer one per worker, however little time they need.
-    params = {"num-cpus": str(max(settings.workers_per_pod, _whole(settings.worker.cpu)))}
+    params = {"num-cpus": str(max(settings.workers_per_pod, math.ceil(parse_quantity(settings.worker.cpu))))}
     if settings.worker.accelerators:
         params["num-gpus"] = str(settings.worker.accelerators)
     container = _container("ray-worker", settings, settings.worker, _environment(settings, plain))
@@ -68,14 +70,11 @@ def _environment(settings: RayJobSettings, plain: Mapping[str, str]) -> list[dic
     values = {**plain, **settings.environment, **RAY_SETTINGS, **_FIXED}
     for item in settings.secrets:
         values.pop(item.variable, None)
-    secrets = [
-        {
-            "name": item.variable,
-            "valueFrom": {"secretKeyRef": {"name": item.secret, "key": item.key, "optional": item.optional}},
-        }
-        for item in settings.secrets
-    ]
-    return [*({"name": name, "value": value} for name, value in sorted(values.items())), *secrets]
+    found: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in sorted(values.items())]
+    for item in settings.secrets:
+        reference = {"name": item.secret, "key": item.key, "optional": item.optional}
+        found.append({"name": item.variable, "valueFrom": {"secretKeyRef": reference}})
+    return found
 
 
 def _container(
@@ -128,24 +127,13 @@ def _template(
             {"name": "shared-mem", "emptyDir": {"medium": "Memory", "sizeLimit": settings.shared_memory}},
         ],
     }
-    if settings.service_account:
-        spec["serviceAccountName"] = settings.service_account
-    if settings.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
-    if settings.priority_class:
-        spec["priorityClassName"] = settings.priority_class
-    if settings.node_selector and select:
-        spec["nodeSelector"] = dict(settings.node_selector)
-    if settings.tolerations:
-        spec["tolerations"] = [_toleration(item) for item in settings.tolerations]
+    tolerations = [item.model_dump() for item in settings.tolerations]
+    optional = {
+        "serviceAccountName": settings.service_account,
+        "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets],
+        "priorityClassName": settings.priority_class,
+        "nodeSelector": dict(settings.node_selector) if select else {},
+        "tolerations": [{key: value for key, value in item.items() if value} for item in tolerations],
+    }
+    spec |= {key: value for key, value in optional.items() if value}
     return {"metadata": {"labels": dict(labels), "annotations": dict(settings.annotations)}, "spec": spec}
-
-
-def _toleration(item: Toleration) -> dict[str, str]:
-    return {key: value for key, value in item.model_dump().items() if value}
-
-
-def _whole(cpu: str) -> int:
-    """Return a quantity of CPUs, rounded up."""
-    scale = {"m": 1e-3, "k": 1e3, "M": 1e6}.get(cpu[-1], 1.0)
-    return math.ceil(float(cpu.rstrip("mkMGTi")) * scale)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Final, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from earthenware.errors import EarthenwareError, invalid_fields
-from earthenware.launch._secrets import looks_secret
 
 SETTINGS_VARIABLE: Final = "EARTHENWARE_RAY_JOB"
 """Holds :class:`RayJobSettings` as JSON; ``earthenware compile`` sets it on the steps that a profile gives a RayJob."""
@@ -18,6 +18,30 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]+)?)(m|Ki|
 
 DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 """Name of a Kubernetes object."""
+
+
+_SECRET_NAME: Final = re.compile(
+    r"SECRET|PASSW|TOKEN(?!IZ)|CREDENTIAL|COOKIE|PRIVATE|API_?KEY|ACCESS_?KEY|SIGNING|(^|_)(KEY|PWD|AUTH|SAS)$",
+    re.IGNORECASE,
+)
+_HARMLESS_NAME: Final = re.compile(r"_(FILE|PATH|DIR|URL|URI|ENDPOINT|NAME|SECONDS|MODE|TYPE)$", re.IGNORECASE)
+"""What such a variable holds is a place or a manner, not the secret itself: AWS_WEB_IDENTITY_TOKEN_FILE."""
+_SECRET_VALUE: Final = re.compile(
+    r"://[^/\s?#]*@"  # user information in a URL
+    r"|-----BEGIN "
+    r"|\b(AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\b(gh[pousr]|glpat|hf|sk)[_-][A-Za-z0-9]{16,}"
+    r"|\beyJ[\w-]{8,}\.eyJ"
+    r"|\b(Bearer|Basic) (?=\S*[0-9=])[A-Za-z0-9+/=._-]{8,}"
+    r"|[?&](sig|signature|token|access_token|api_key|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)=",
+    re.IGNORECASE,
+)
+
+
+def looks_secret(name: str, value: Any) -> bool:
+    """Tell whether a variable's name, or its value, looks as if a secret were in it."""
+    named = bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name)
+    return named or bool(_SECRET_VALUE.search(str(value)))
 
 
 class _Frozen(BaseModel):

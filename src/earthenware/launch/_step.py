@@ -1,21 +1,21 @@
-"""Running a step as a Ray job: the launching pod does nothing itself but wait, and ends as the step in the job ends."""
+"""Running a step as a Ray job: the launching pod does nothing but wait, and ends as the step in the job ends."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, one_line
-from earthenware.launch._api import Cluster, Pace
-from earthenware.launch._cluster import RayJob
-from earthenware.launch._command import as_entrypoint
+from earthenware.launch._cluster import Cluster, Pace, RefusedError
+from earthenware.launch._job import RayJob
 from earthenware.launch._logs import LogCopy, LogFollower
-from earthenware.launch._objects import Launch, job_name, passed_on, ray_job
-from earthenware.launch._owner import owner_and_run
+from earthenware.launch._objects import Launch, Owner, passed_on
 from earthenware.launch._settings import RayJobSettings
 from earthenware.processes import ending_on_sigterm
 from earthenware.steps import (
@@ -24,12 +24,61 @@ from earthenware.steps import (
     EventLog,
     Manifest,
     Plan,
+    Spec,
     StepReport,
     dry_run,
     is_dry_run,
     read_failure,
     read_manifest,
 )
+
+_RUN_LABELS: Final = ("pipeline/runid", "workflows.argoproj.io/workflow")
+"""Labels by which Kubeflow and Argo mark the pods of one run."""
+
+_SURROGATES: Final = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
+
+
+def step_command(step: str, spec: Spec, inputs: Mapping[str, str], output: str) -> tuple[str, ...]:
+    """Return the ``earthenware`` command that runs a step.
+
+    Args:
+        step: Name of the step, which is the name of its command.
+        spec: What to do; only fields that differ from their defaults are written out.
+        inputs: URIs by the name of their option.
+        output: The prefix that the step shall own.
+
+    Raises:
+        EarthenwareError: ``NOT_SHARED`` when a URI is a path of this machine, which another pod cannot reach.
+    """
+    command = ["earthenware", step]
+    for name, uri in {**inputs, "output": output}.items():
+        if storage.is_local(uri):
+            shown = storage.redact(uri)
+            message = f"The {name} of {step}, '{shown}', is a path that the pods of a Ray job cannot reach."
+            raise EarthenwareError("NOT_SHARED", message, "Give an s3:// URI.")
+        command += [f"--{name.replace('_', '-')}", uri]
+    for field, value in spec.model_dump(mode="json", exclude_defaults=True).items():
+        command += ["--set", f"{field}={_flow(value)}"]
+    return tuple(command)
+
+
+def as_entrypoint(command: Sequence[str]) -> str:
+    """Return a command as KubeRay wants it.
+
+    It goes through the arguments of the submitter's container, in which Kubernetes takes ``$(NAME)`` for a variable and
+    ``$$`` for a dollar sign, then through a shell there; Ray quotes it anew for the shell on the head.
+    """
+    return shlex.join(command).replace("$", "$$")
+
+
+def _flow(value: object) -> str:
+    """Return a value as JSON that is also YAML, where a character beyond 16 bits is one escape and not two."""
+
+    def join(pair: re.Match[str]) -> str:
+        high, low = int(pair[1], 16), int(pair[2], 16)
+        return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+    return _SURROGATES.sub(join, json.dumps(value, allow_nan=False))
 
 
 def run_as_ray_job(
@@ -72,33 +121,42 @@ def run_as_ray_job(
         events.emit("log", message=text)
 
     with ending_on_sigterm():
-        cluster = Cluster(pace)
-        owner, run = owner_and_run(cluster)
-        namespace = settings.namespace or cluster.namespace
-        job = RayJob(cluster, namespace, settings, say)
-
-        def body(name: str) -> dict[str, Any]:
-            launch = Launch(name, namespace, plan.step, plan.output, entrypoint, workers, owner, plain)
-            return ray_job(settings, launch)
-
+        owner, run = _owner_and_run(Cluster(pace))
+        cluster = Cluster(pace, settings.namespace)
+        launch = Launch(cluster.namespace, plan.step, plan.output, run, entrypoint, workers, owner, plain)
+        job = RayJob(cluster, settings, launch, say)
         before = _error_file(plan.output)
         try:
-            job.create(lambda number: job_name(plan.step, run, plan.output, number), body, plan.output)
-            return _see_to_its_end(job, namespace, plan, pace, None if job.adopted else before, say)
+            job.create()
+            log = Cluster(pace, settings.namespace)  # its thread's own
+            return _see_to_its_end(job, log, plan, None if job.adopted else before, say)
         finally:
             job.delete_unless_over()
 
 
+def _owner_and_run(cluster: Cluster) -> tuple[Owner | None, str]:
+    """Return this pod and the id of the pipeline run that it belongs to; None and empty text outside of a cluster."""
+    name = os.environ.get("KFP_POD_NAME") or (os.environ.get("HOSTNAME", "") if cluster.in_pod else "")
+    if not name:
+        return None, ""
+    try:
+        pod = cluster.call("get", "pods", f"/api/v1/namespaces/{cluster.namespace}/pods/{name}", expected=(404,))
+    except RefusedError:
+        return None, ""
+    uid, labels = pod["metadata"]["uid"], pod["metadata"].get("labels") or {}
+    run = next((labels[key] for key in _RUN_LABELS if labels.get(key)), uid)
+    return Owner(name, uid, cluster.namespace), run
+
+
 def _see_to_its_end(
-    job: RayJob, namespace: str, plan: Plan, pace: Pace, before: str | None, say: Callable[[str], None]
+    job: RayJob, cluster: Cluster, plan: Plan, before: str | None, say: Callable[[str], None]
 ) -> StepReport:
     copy = LogCopy(plan.output, job.name)
-    log = LogFollower(Cluster(pace), namespace, job.name, copy.write)
+    log = LogFollower(cluster, job.name, copy.write)
     try:
         log.start()
-        with _regularly(copy.put):
-            status = job.wait()
-        log.finish(pace.silence + 15)
+        status = job.wait()
+        log.finish(cluster.pace.silence + 15)
         if log.failure is not None:
             say(f"its log is not shown: {log.failure.message}")
         # The manifest is what counts: a job may lose its submitter, or be removed, after the step was done.
@@ -108,11 +166,7 @@ def _see_to_its_end(
         raise _failure(job, status, copy, plan.output, before)
     finally:
         log.finish(0)
-        last = threading.Thread(target=copy.put, daemon=True)
-        last.start()
-        last.join(60 if job.over else 2)  # else somebody waits for this process to end
-        if not last.is_alive():
-            copy.close()
+        copy.close(60 if job.over else 2)  # else somebody waits for this process to end
 
 
 def _manifest(output: str) -> Manifest | None:
@@ -162,19 +216,3 @@ def _error_file(output: str) -> str:
     with contextlib.suppress(FileNotFoundError, EarthenwareError):
         return storage.read_versioned(storage.join(output, ERROR))[1]
     return ""
-
-
-@contextlib.contextmanager
-def _regularly(action: Callable[[], None], seconds: float = 60.0) -> Iterator[None]:
-    """Run an action in the background now and then while the block runs."""
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.wait(seconds):
-            action()
-
-    threading.Thread(target=loop, name="ray-job-log-copy", daemon=True).start()
-    try:
-        yield
-    finally:
-        stop.set()

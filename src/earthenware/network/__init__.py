@@ -1,4 +1,4 @@
-"""HTTP: one request and one sentence about what went wrong with it; and where a stranger's links may lead.
+"""HTTP: a session that waits for a busy server; and where a stranger's links may lead.
 
 A catalog's links, its pages and its servers' redirects lead anywhere the catalog's author likes: to the metadata
 service of the cloud that this process runs in, say. Only public hosts are followed to, and hosts of the kind that the
@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from earthenware.network._ask import Answer, ask
-    from earthenware.network._hosts import HostKind, forbidden, kind_of, neighbourhood, permitted_link
-    from earthenware.network._inside import in_pod, is_hidden
+    from earthenware.network._hosts import (
+        HostKind,
+        forbidden,
+        in_pod,
+        is_hidden,
+        kind_of,
+        neighbourhood,
+        permitted_link,
+    )
     from earthenware.network._relay import refused, relay
     from earthenware.network._session import BUSY, Patience, fetch, guarded_session
 else:
@@ -22,10 +28,8 @@ else:
 
 __all__ = [
     "BUSY",
-    "Answer",
     "HostKind",
     "Patience",
-    "ask",
     "fetch",
     "forbidden",
     "guarded_session",

@@ -1,10 +1,12 @@
-"""Kinds of hosts, and which of them a link may lead to."""
+"""Kinds of hosts, which of them a link may lead to, and which names mean nothing here."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
+import threading
 from collections.abc import Set
 from enum import StrEnum
 from functools import lru_cache
@@ -16,6 +18,8 @@ from earthenware.storage import is_web, redact
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _HERE: Final = ipaddress.ip_network("0.0.0.0/8")
+_CLUSTER_NAME: Final = re.compile(r"[a-z0-9-]+|[a-z0-9.-]+\.svc(\.cluster\.local)?")
+_RESOLVE_SECONDS: Final = 2.0
 
 
 class HostKind(StrEnum):
@@ -57,12 +61,7 @@ def kinds_of(url: str) -> frozenset[HostKind]:
 
 
 def is_permitted(address: str, near: Set[HostKind]) -> bool:
-    """Return whether an address may be connected to.
-
-    Args:
-        address: An IP address.
-        near: Kinds of the catalog's own host.
-    """
+    """Return whether an IP address may be connected to, where ``near`` are the kinds of the catalog's own host."""
     kind = kind_of(address)
     return kind is HostKind.PUBLIC or kind in near
 
@@ -132,3 +131,26 @@ def forbidden(link: str, why: str) -> EarthenwareError:
     """Return the error for a link that is not followed."""
     message = f"The link '{redact(link)[:200]}' is not followed: {why}."
     return EarthenwareError("FORBIDDEN_LINK", message, "Ask the catalog's owner what the link is for.")
+
+
+def in_pod() -> bool:
+    """Return whether this process runs in a pod, to which Kubernetes tells the API's address."""
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
+def is_hidden(url: str) -> bool:
+    """Return whether a URL's host looks like a service's name, and means nothing here, outside of its cluster."""
+    host = urlsplit(url).hostname or ""
+    return bool(_CLUSTER_NAME.fullmatch(host)) and not in_pod() and not _resolves(url)
+
+
+@lru_cache(maxsize=64)
+def _resolves(url: str) -> bool:
+    known = threading.Event()
+
+    def look() -> None:
+        if kinds_of(url):
+            known.set()
+
+    threading.Thread(target=look, daemon=True).start()  # a broken resolver takes its time: it is not waited for
+    return known.wait(_RESOLVE_SECONDS)

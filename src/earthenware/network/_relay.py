@@ -30,13 +30,7 @@ def relay(near: frozenset[HostKind]) -> str:
     """Return the URL of a SOCKS proxy that connects to public hosts and to those of some kinds.
 
     It lives as long as this process. Where the environment names a proxy there is none, as that one makes the
-    connections.
-
-    Args:
-        near: Kinds of hosts that are permitted besides public ones.
-
-    Returns:
-        The URL; empty where there is none.
+    connections, and the URL is empty.
     """
     return "" if has_proxy() else _start(near)
 

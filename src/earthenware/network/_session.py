@@ -45,14 +45,9 @@ class Patience:
 
 
 def guarded_session(catalog: str, patience: Patience) -> requests.Session:
-    """Return a session that follows a catalog's links and redirects to permitted hosts only.
+    """Return a session that follows the links and redirects of a catalog on the web to permitted hosts only.
 
-    Args:
-        catalog: The catalog's address, http or https.
-        patience: How often requests are repeated; how long each waits is said with each.
-
-    Returns:
-        The session; its requests raise ``FORBIDDEN_LINK``.
+    Its requests raise ``FORBIDDEN_LINK``, and are repeated as ``patience`` says; how long each waits is said with each.
     """
     retry = Retry(
         total=patience.retries,

@@ -1,4 +1,4 @@
-"""No process is left behind: a guardian outlives its step and ends whatever the step started.
+"""A process that runs a step leaves none behind: a guardian outlives it and ends whatever the step started.
 
 Ray's daemons put themselves into sessions of their own and survive a driver that is killed. So a step marks its
 environment, which every process below it inherits, and starts one tiny process, the guardian, in a session of its
@@ -14,10 +14,12 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -79,6 +81,32 @@ def guard(*, watch_parent: bool = False) -> Iterator[None]:
                 guardian.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             guardian.wait(timeout=20)
+
+
+@contextlib.contextmanager
+def ending_on_sigterm() -> Iterator[None]:
+    """Make SIGTERM end the block as Ctrl-C does, so that it cleans up, where nothing has seen to that yet."""
+
+    def stop(number: int, _: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the cleaning up
+        raise SystemExit(128 + number)
+
+    in_main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def step_process() -> Iterator[None]:
+    """Make this process a step's: guarded, ending with its parent, and on SIGTERM ending as on Ctrl-C."""
+    with ending_on_sigterm(), guard(watch_parent=True):
+        yield
 
 
 def _alive(process: psutil.Process | None) -> bool:

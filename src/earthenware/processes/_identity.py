@@ -32,18 +32,13 @@ def process_started(pid: int) -> str | None:
 def process_lives(pid: int, started: str | None) -> bool:
     """Return whether the process of this machine lives that had the id ``pid`` and began at ``started``."""
     began = process_started(pid)
-    if began is None:
-        # Where other users' processes are hidden from /proc, only a signal's refusal tells that one exists.
-        return _refuses_signals(pid)
-    # A process id is used again sooner or later: its start time tells the process from a stranger.
-    return began == started
-
-
-def _refuses_signals(pid: int) -> bool:
+    if began is not None:
+        # A process id is used again sooner or later: its start time tells the process from a stranger.
+        return began == started
     try:
         os.kill(pid, 0)
     except PermissionError:
-        return True
+        return True  # where other users' processes are hidden from /proc, only this tells that one exists
     except (ProcessLookupError, OverflowError):
-        return False
-    return False  # ours to signal, and /proc said that it ended
+        pass
+    return False

@@ -1,4 +1,4 @@
-"""Kits for tests, ours and those of users: chips and models in seconds, a small step, an S3 service.
+"""Kits for tests, ours and those of users: chips and models in seconds, a small step, an S3 service, Kubernetes.
 
 A test of code that reads a chip store needs one with known chips; a test of a step, one that earlier steps made. These
 are made through the same public interfaces as the real ones, manifests and all::
@@ -16,8 +16,18 @@ are made through the same public interfaces as the real ones, manifests and all:
 from __future__ import annotations
 
 from earthenware.testing._chips import Chips, chip_row, make_chips
-from earthenware.testing._model import make_model
+from earthenware.testing._kubernetes import KubernetesRequest, KubernetesServer
 from earthenware.testing._s3 import S3Service, s3_service
-from earthenware.testing._step import run_small_step
+from earthenware.testing._steps import make_model, run_small_step
 
-__all__ = ["Chips", "S3Service", "chip_row", "make_chips", "make_model", "run_small_step", "s3_service"]
+__all__ = [
+    "Chips",
+    "KubernetesRequest",
+    "KubernetesServer",
+    "S3Service",
+    "chip_row",
+    "make_chips",
+    "make_model",
+    "run_small_step",
+    "s3_service",
+]

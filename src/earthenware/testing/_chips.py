@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from earthenware.chips import ChipStore, Mask, StoreDocument, column, write_chips
 from earthenware.sensors import sensor
 from earthenware.steps import Attempt, Result, StepReport
-from earthenware.testing._step import run_small_step
+from earthenware.testing._steps import run_small_step
 
 SENSORS: Final = ("sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30", "land-cover")
 CLASSES: Final = (10, 40, 80)
@@ -71,16 +71,7 @@ def chip_row(
 ) -> dict[str, Any]:
     """Return the index row of a chip somewhere in UTM zone 32 north, with all its sensors and free of clouds.
 
-    Args:
-        chip_id: The chip.
-        scene_id: Its scene.
-        site: Its site.
-        split: "train", "validation" or "test".
-        moment: When it was seen.
-        west: Left edge in metres.
-        north: Upper edge in metres.
-        size: Edge of the chip in pixels.
-        sensors: Ids of the sensors of the store.
+    Its left and upper edge are in metres, its size in pixels.
     """
     import pyproj
     import shapely
@@ -116,7 +107,6 @@ def make_chips(
     size: int = 32,
     labels: bool = True,
     site: str = "site{:02d}",
-    seed: int = 0,
     sensors: Sequence[str] = SENSORS,
 ) -> Chips:
     """Make chips of land cover that can be told apart: smooth water, striped fields, rough woods.
@@ -130,7 +120,6 @@ def make_chips(
         size: Edge of a chip in pixels.
         labels: Whether the index says each chip's land cover.
         site: Name of a site, with a place for its number.
-        seed: Of the noise.
         sensors: Ids of the sensors to make.
 
     Returns:
@@ -140,7 +129,7 @@ def make_chips(
     masks: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in sensors}
     rows: list[dict[str, Any]] = []
     for place in range(sites):
-        random, name_of_site = np.random.default_rng([seed, place]), site.format(place)
+        random, name_of_site = np.random.default_rng([0, place]), site.format(place)
         for number in range(chips):
             cover = CLASSES[(place + number) % len(CLASSES)]
             row = chip_row(

@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from unittest import mock
 
 from earthenware import storage
 
@@ -41,7 +42,7 @@ def s3_service() -> Iterator[S3Service]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "earthenware",
@@ -49,14 +50,7 @@ def s3_service() -> Iterator[S3Service]:
         "AWS_REGION": "us-east-1",
     }
     try:
-        _set_aws(environment)
-        yield S3Service(endpoint, environment)
+        with mock.patch.dict(os.environ, {**others, **environment}, clear=True):
+            yield S3Service(endpoint, environment)
     finally:
-        _set_aws(before)
         server.stop()
-
-
-def _set_aws(values: dict[str, str]) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(values)
