@@ -80,11 +80,7 @@ class Cluster:
     """
 
     def __init__(self, pace: Pace, namespace: str = "") -> None:
-        """Find the way into a cluster.
-
-        Args:
-            pace: How long to try.
-            namespace: Empty for that of the pod or of the kubeconfig's context.
+        """Find the way into a cluster; an empty namespace is that of the pod or of the kubeconfig's context.
 
         Raises:
             EarthenwareError: ``NO_CLUSTER`` when there is none.

@@ -22,7 +22,6 @@ from earthenware.steps import (
     ERROR,
     DryRun,
     EventLog,
-    Manifest,
     Plan,
     Spec,
     StepReport,
@@ -160,22 +159,15 @@ def _see_to_its_end(
         if log.failure is not None:
             say(f"its log is not shown: {log.failure.message}")
         # The manifest is what counts: a job may lose its submitter, or be removed, after the step was done.
-        manifest = _manifest(plan.output)
-        if manifest is not None:
-            return StepReport(plan.step, plan.output, manifest, reused=False)
+        try:
+            return StepReport(plan.step, plan.output, read_manifest(plan.output), reused=False)
+        except EarthenwareError as error:
+            if error.code != "NOT_FINISHED":
+                raise
         raise _failure(job, status, copy, plan.output, before)
     finally:
         log.finish(0)
         copy.close(60 if job.over else 2)  # else somebody waits for this process to end
-
-
-def _manifest(output: str) -> Manifest | None:
-    try:
-        return read_manifest(output)
-    except EarthenwareError as error:
-        if error.code != "NOT_FINISHED":
-            raise
-    return None
 
 
 def _failure(job: RayJob, status: dict[str, Any], copy: LogCopy, output: str, before: str | None) -> EarthenwareError:

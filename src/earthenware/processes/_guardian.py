@@ -156,12 +156,10 @@ def _descendants(step: psutil.Process | None, before: set[int]) -> set[psutil.Pr
     Left out are children that the step had ``before`` it was guarded, and guardians, which end by themselves.
     """
     found: set[psutil.Process] = set()
-    try:
+    with contextlib.suppress(psutil.Error):  # it ended meanwhile
         for child in step.children() if step else []:
             if child.pid not in before:
                 found |= {child, *child.children(recursive=True)}
-    except psutil.Error:
-        pass  # it ended meanwhile
     return {process for process in found if not _is_guardian(process)}
 
 
