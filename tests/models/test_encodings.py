@@ -74,7 +74,7 @@ def test_bands_are_told_apart_by_their_wavelength() -> None:
 
 
 def test_groups_are_told_apart() -> None:
-    from earthenware.models.mae._tokenizer import TokenEncoding
+    from earthenware.models.mae._tokens import TokenEncoding
 
     for dim in (64, 256):
         groups = TokenEncoding(cube().groups, dim, 10.0).of_groups

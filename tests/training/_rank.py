@@ -9,11 +9,12 @@ import torch
 import torch.distributed as dist
 
 from earthenware.chips import ChipStore
-from earthenware.inference import fresh_model
+from earthenware.inference import chips_to_batch, fresh_model
+from earthenware.models import CubeBatch
 from earthenware.training import TrainSpec
 from earthenware.training._data import ChipLoader
 from earthenware.training._job import split_chips
-from earthenware.training._model import describe, reader
+from earthenware.training._model import describe
 from earthenware.training._module import Pretraining
 from earthenware.training._sampler import ChipSampler
 
@@ -25,13 +26,17 @@ def gradients(chips: str, meeting: str, rank: int, world_size: int) -> tuple[np.
         dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=world_size)
     spec = TrainSpec(patch_size=4, batch_size=13, workers=world_size)
     store = ChipStore.open(chips)
-    plan = describe(store, spec)
+    config, info = describe(store, spec)
     numbers = split_chips(store, "train")
     sampler = ChipSampler(len(numbers), spec.batch_size, seed=0, rank=rank, world_size=world_size)
-    model = fresh_model(spec.family, plan.config, plan.info.reads, 0).train()
+    model = fresh_model(spec.family, config, info.reads, 0).train()
     noise = model.noise_shape(store.chip_size)
-    loader = ChipLoader(sampler, numbers, reader(store, plan), noise=noise, seed=0, training=True, augment=True)
-    module = Pretraining(model, spec, 10)
+
+    def read(chips: np.ndarray) -> CubeBatch:
+        return chips_to_batch(store, chips, info)
+
+    loader = ChipLoader(sampler, numbers, read, noise=noise, training=True, augment=True)
+    module = Pretraining(model, spec, 10, "test")
     module.on_train_batch_start(batch := next(iter(loader)), 0)
     module.training_step(batch, 0).backward()
     found = torch.cat([parameter.grad.flatten() for parameter in module.parameters() if parameter.grad is not None])

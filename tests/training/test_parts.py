@@ -152,7 +152,7 @@ def test_what_is_hidden_belongs_to_the_chip_and_epoch_and_stays_in_validation():
     def noise(epoch: int, *, batch_size: int, training: bool = True) -> torch.Tensor:
         sampler = ChipSampler(30, batch_size, seed=5, shuffle=False)
         sampler.set_epoch(epoch)
-        loader = ChipLoader(sampler, np.arange(30), blank, noise=(6, 4), seed=5, training=training)
+        loader = ChipLoader(sampler, np.arange(30), blank, noise=(6, 4), training=training)
         return torch.cat([batch.noise for batch in loader])
 
     whole = noise(2, batch_size=30)

@@ -13,7 +13,7 @@ from earthenware.models import family
 from earthenware.training import TrainSpec
 from earthenware.training._checkpoint import SafetensorsCheckpoints, checkpoint_name, latest_checkpoint
 from earthenware.training._fit import Place, fit
-from earthenware.training._job import Board, Job, Post
+from earthenware.training._job import Job
 
 from ._chipstore import build_store
 
@@ -31,7 +31,8 @@ def chips(tmp_path_factory) -> str:
 
 def run(chips: str, checkpoints: str, spec: TrainSpec = SPEC, kill_at: int | None = None) -> list[dict]:
     """Fit; with ``kill_at``, end before the checkpoint of that step is written."""
-    board = Board()
+    notes: list[dict] = []
+    job = Job(spec, chips, checkpoints, "test", family("mae"))
     save = SafetensorsCheckpoints.save_checkpoint
 
     def save_or_die(self, checkpoint, path, storage_options=None):
@@ -42,17 +43,18 @@ def run(chips: str, checkpoints: str, spec: TrainSpec = SPEC, kill_at: int | Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SafetensorsCheckpoints, "save_checkpoint", save_or_die)
         if kill_at is None:
-            fit(Job(spec, chips, checkpoints, "test", family("mae")), Place(), Post(board, remote=False))
+            fit(job, Place(), notes.append)
         else:
             with pytest.raises(Killed):
-                fit(Job(spec, chips, checkpoints, "test", family("mae")), Place(), Post(board, remote=False))
-    return board.drain()
+                fit(job, Place(), notes.append)
+    return notes
 
 
 def weights(checkpoints: str) -> tuple[dict[str, torch.Tensor], list[dict]]:
     step, uri = latest_checkpoint(checkpoints)
     state = SafetensorsCheckpoints().load_checkpoint(uri)
     assert state["global_step"] == step
+    assert state["earthenware"]["attempt"] == "test"
     return state["state_dict"], state["earthenware"]["history"]
 
 

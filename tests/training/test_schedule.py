@@ -7,7 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earthenware.errors import EarthenwareError
 from earthenware.training._optimizer import factor, warmup_steps
 
 
@@ -36,9 +35,3 @@ def test_clay_v0_is_the_scheduler_of_the_reference_card():
         assert rate * factor("clay-v0", step, 7500, 0) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
         optimizer.step()
         reference.step()
-
-
-def test_unknown_schedule_names_the_known_ones():
-    with pytest.raises(EarthenwareError, match="warmup-cosine") as caught:
-        factor("linear", 0, 10, 1)
-    assert caught.value.code == "UNKNOWN_SCHEDULE"

@@ -22,6 +22,7 @@ from earthenware.training import TrainSpec
         ({"sensors": "cop-dem-glo-30, cop-dem-glo-30"}, "each sensor once"),
         ({"device": "gpu"}, "device"),
         ({"mask_ratio": 1}, "mask_ratio"),
+        ({"schedule": "linear"}, "schedule"),
     ],
 )
 def test_what_does_not_exist_is_found_at_once(fields, words):

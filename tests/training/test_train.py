@@ -20,7 +20,7 @@ from earthenware.steps import read_manifest
 from earthenware.training import TrainSpec, train
 from earthenware.training._checkpoint import SafetensorsCheckpoints, latest_checkpoint
 from earthenware.training._fit import Place, fit
-from earthenware.training._job import Board, Job, Post
+from earthenware.training._job import Job
 
 from ._chipstore import build_store
 
@@ -114,7 +114,7 @@ def test_the_package_loads_and_knows_its_chips(report, chips):
 def test_two_workers_learn_what_one_learns(report, chips, tmp_path):
     """The same up to rounding, which training amplifies step by step; test_gradients holds one step to rounding."""
     folder = str(tmp_path / "alone")
-    fit(Job(SPEC, chips, folder, "alone", family("mae")), Place(), Post(Board(), remote=False))
+    fit(Job(SPEC, chips, folder, "alone", family("mae")), Place(), lambda note: None)
     alone = SafetensorsCheckpoints().load_checkpoint(latest_checkpoint(folder)[1])["earthenware"]["history"]
     together = storage.read_table(storage.join(report.output, "history.parquet")).to_pylist()
     # 6 steps an epoch. By the third, rounding decides which way a learning rate of 4e-3 goes.

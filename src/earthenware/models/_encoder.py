@@ -1,4 +1,7 @@
-"""What every model can do, and what some can do besides; all else rests on this and names no family."""
+"""What every model can do, and what some can do besides; all else rests on this and names no family.
+
+What is given a batch raises a ValueError where the batch, or the noise, does not fit the model.
+"""
 
 from __future__ import annotations
 
@@ -69,20 +72,13 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, batch: CubeBatch) -> Tokens:
-        """Encode chips, nothing hidden, with what is known of their place and time.
-
-        Raises:
-            ValueError: If the batch does not fit the model.
-        """
+        """Encode chips, nothing hidden, with what is known of their place and time."""
 
     def embed(self, batch: CubeBatch) -> Tensor:
         """Return one vector per chip, ``[batch, width]`` float32.
 
         The encoder is not told place and time: an embedding says what a chip looks like rather than where it lies, and
         land cover of places never seen is read from it better.
-
-        Raises:
-            ValueError: If the batch does not fit the model.
         """
         return self.encode(batch.without_metadata()).mean()
 
@@ -130,11 +126,7 @@ class PretrainingEncoder(HidingEncoder):
 
     @abstractmethod
     def pretraining_loss(self, batch: CubeBatch, noise: Tensor) -> PretrainingLoss:
-        """Hide what ``noise`` ``[batch, *noise_shape]`` (0 to below 1) says and tell how far off the model is.
-
-        Raises:
-            ValueError: If the batch or the noise does not fit the model.
-        """
+        """Hide what ``noise`` ``[batch, *noise_shape]`` (0 to below 1) says and tell how far off the model is."""
 
 
 class ReconstructingEncoder(HidingEncoder):
@@ -150,8 +142,4 @@ class ReconstructingEncoder(HidingEncoder):
 
     @abstractmethod
     def reconstruct(self, batch: CubeBatch, noise: Tensor) -> Reconstruction:
-        """Hide what ``noise`` ``[batch, *noise_shape]`` (0 to below 1) says and fill it in.
-
-        Raises:
-            ValueError: If the batch or the noise does not fit the model.
-        """
+        """Hide what ``noise`` ``[batch, *noise_shape]`` (0 to below 1) says and fill it in."""

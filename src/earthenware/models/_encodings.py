@@ -29,7 +29,7 @@ def encode_positions(rows: int, columns: int, scale: Tensor, dim: int) -> Tensor
     Args:
         rows: Patches along y.
         columns: Patches along x.
-        scale: ``[batch]`` distance of neighbouring patches: the ground sampling distance over the reference one.
+        scale: ``[batch]`` ground sampling distance over the reference one.
         dim: Length of an encoding; a multiple of 4.
 
     Returns:
@@ -46,29 +46,18 @@ def encode_positions(rows: int, columns: int, scale: Tensor, dim: int) -> Tensor
 
 
 def encode_wavelengths(wavelengths_nm: Tensor, dim: int) -> Tensor:
-    """Encode wavelengths so that neighbouring bands of a sensor stay apart.
+    """Encode wavelengths ``[band]`` in nanometres, so that neighbouring bands stay apart: ``[band, dim]`` float32.
 
     In nanometres the fastest frequency turns once in 6 nm, so that bands a few tens of nanometres apart differ in many
     components; in micrometres all optical bands would look alike.
-
-    Args:
-        wavelengths_nm: ``[band]`` centre wavelengths in nanometres.
-        dim: Length of an encoding; a multiple of 2.
-
-    Returns:
-        ``[band, dim]`` float32.
     """
     return _sincos(wavelengths_nm.to(torch.float64), dim).to(torch.float32)
 
 
 def place_features(lonlat: Tensor) -> Tensor:
-    """Return the unit vector of a place on the sphere: no seam at the 180th meridian, one value at a pole.
+    """Return unit vectors ``[batch, 3]`` float32 of longitude and latitude ``[batch, 2]`` in degrees.
 
-    Args:
-        lonlat: ``[batch, 2]`` longitude and latitude in degrees.
-
-    Returns:
-        ``[batch, 3]`` float32.
+    So there is no seam at the 180th meridian, and one value at a pole.
     """
     lon, lat = torch.deg2rad(lonlat.to(torch.float64)).unbind(-1)
     return torch.stack([lat.cos() * lon.cos(), lat.cos() * lon.sin(), lat.sin()], dim=-1).to(torch.float32)
@@ -79,12 +68,9 @@ def time_features(timestamp: Tensor) -> Tensor:
 
     A year's last moment and the next one's first are neighbours on both circles, and any two moments of a year differ.
 
-    Args:
-        timestamp: ``[batch]`` seconds since 1970-01-01 UTC.
-
     Returns:
-        ``[batch, 5]`` float32: sine and cosine of the share of the year that has passed, sine and cosine of the share
-        of the UTC day, and the years since 2020 over 20, cut to -1..1.
+        ``[batch, 5]`` float32 for ``[batch]`` seconds since 1970-01-01 UTC: sine and cosine of the share of the year
+        that has passed, of the share of the UTC day, and the years since 2020 over 20, cut to -1..1.
     """
     seconds = timestamp.to(torch.float64)
     days = torch.floor(seconds / DAY_SECONDS)

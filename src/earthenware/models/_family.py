@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from earthenware.models._cube import ModelInput
@@ -15,7 +16,7 @@ from earthenware.models._cube import ModelInput
 if TYPE_CHECKING:
     from earthenware.models._encoder import Encoder
 
-GROUP: Final = "earthenware.models"
+_GROUP: Final = "earthenware.models"
 """The entry points by which an installed package brings a family of its own."""
 
 ConfigT = TypeVar("ConfigT")
@@ -42,12 +43,7 @@ class ModelFamily(ABC, Generic[ConfigT]):
         return frozenset(field.name for field in fields(self.config))  # type: ignore[arg-type]
 
     def configure(self, preset: str, reads: ModelInput, values: Mapping[str, Any]) -> ConfigT:
-        """Return the configuration of a preset with some values changed.
-
-        Args:
-            preset: One of :attr:`presets`.
-            reads: What the model is to read.
-            values: Values that differ from the preset.
+        """Return the configuration of a preset with some values changed, for a model that reads ``reads``.
 
         Raises:
             ValueError: If the preset or a value does not exist, is out of range or does not fit the input.
@@ -84,7 +80,7 @@ def register(one: ModelFamily[Any]) -> None:
 
 def families() -> tuple[str, ...]:
     """Return the names of all families: those in folders here, of installed packages, and registered ones."""
-    brought = {point.name for point in entry_points(group=GROUP)}
+    brought = {point.name for point in entry_points(group=_GROUP)}
     return tuple(sorted({*_built_in(), *brought, *_REGISTERED}))
 
 
@@ -96,16 +92,15 @@ def family(name: str) -> ModelFamily[Any]:
     """
     found: ModelFamily[Any]
     if name in _built_in():
-        found = import_module(f"{GROUP}.{name}").FAMILY
-        return found
-    if name in _REGISTERED:
-        return _REGISTERED[name]
-    for point in entry_points(group=GROUP, name=name):
-        found = point.load()
-        return found
-    raise LookupError(f"There is no model family {name!r}; there is {', '.join(families())}.")
+        found = import_module(f"{_GROUP}.{name}").FAMILY
+    elif name in _REGISTERED:
+        found = _REGISTERED[name]
+    elif brought := entry_points(group=_GROUP, name=name):
+        found = brought[name].load()
+    else:
+        raise LookupError(f"There is no model family {name!r}; there is {', '.join(families())}.")
+    return found
 
 
 def _built_in() -> frozenset[str]:
-    package = import_module(GROUP)
-    return frozenset(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
+    return frozenset(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg)

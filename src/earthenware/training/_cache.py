@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +20,9 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Group:
-    """The workers of one machine.
+    """The workers of one machine: this one's rank, their number, and what else they share.
 
     Attributes:
-        rank: This worker among them.
-        size: Their number.
         name: A name for shared files that no other group on the machine has.
         barrier: Waits until all of them (at least) have come.
         agree: Tells whether a condition holds on every worker of the run.
@@ -51,9 +47,6 @@ class _CachedStore(ChipStore):
         vars(self).update(vars(store))  # with its index, which is not read a second time
         self._place, self._cache = place, arrays
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a cached store stays in its process")
-
     def read_batch(
         self,
         sensors: Sequence[str],
@@ -76,36 +69,18 @@ class _CachedStore(ChipStore):
         return found
 
 
-def cached(
-    store: ChipStore,
-    sensors: Sequence[str],
-    chips: NDArray[np.int64],
-    group: Group,
-    progress: Callable[[int], None] = lambda done: None,
-) -> ChipStore | None:
-    """Return ``store`` with ``chips`` in a cache, which the workers of a group fill together.
+def cached(store: ChipStore, sensors: Sequence[str], chips: NDArray[np.int64], group: Group) -> ChipStore | None:
+    """Return ``store`` with ``chips`` `[chip]` in a cache, which the workers of a group fill together.
 
     The file has no name once all workers have opened it: it goes with the last of them, however they end.
-
-    Args:
-        store: The store.
-        sensors: Sensors to keep.
-        chips: `[chip]` numbers of the chips to keep.
-        group: The workers.
-        progress: Told how many chips this worker has read.
-
-    Returns:
-        The cached store, or None on every worker when there is no room for it.
+    Where there is no room for it, every worker gets None.
     """
     total = cached_bytes(store, sensors, len(chips))
     path = Path(tempfile.gettempdir()) / f"ew-chips-{os.getuid()}-{group.name}"
-    made = True
-    if group.rank == 0:
-        made = _reserve(path, total)
+    made = group.rank != 0 or _reserve(path, total)
     group.barrier()
     if not group.agree(made):
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        path.unlink(missing_ok=True)
         return None
     try:
         block = np.memmap(path, dtype=np.uint8, mode="r+", shape=(total,))
@@ -118,7 +93,6 @@ def cached(
         own = slice(start, start + group.size * _BATCH, group.size)
         batch = {sensor: ChipArrays(one.pixels[own], one.mask[own]) for sensor, one in arrays.items()}
         store.read_batch(sensors, chips[own], out=batch)
-        progress(start // group.size)
     group.barrier()
     place = np.full(len(store), -1, dtype=np.int64)
     place[chips] = np.arange(len(chips))
@@ -127,28 +101,24 @@ def cached(
 
 def _reserve(path: Path, total: int) -> bool:
     """Make a file with its space allocated: a process that writes to a mapped file on a full disk is killed."""
-    descriptor = -1
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        os.posix_fallocate(descriptor, 0, total)
+        path.touch(mode=0o600, exist_ok=False)
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, total)
     except OSError:
         return False
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
     return True
 
 
 def _arrays(block: NDArray[np.uint8], store: ChipStore, sensors: Sequence[str], chips: int) -> dict[str, ChipArrays]:
-    edge = store.chip_size
-    pixels, masks, start = {}, {}, 0
-    for sensor in sensors:  # pixels first: they want even addresses
-        shape = (chips, len(store.sensors[sensor].bands), edge, edge)
-        stop = start + 2 * int(np.prod(shape))
-        pixels[sensor] = block[start:stop].view(np.int16).reshape(shape)
-        start = stop
-    for sensor in sensors:
-        stop = start + chips * edge * edge
-        masks[sensor] = block[start:stop].reshape(chips, edge, edge)
-        start = stop
-    return {sensor: ChipArrays(pixels[sensor], masks[sensor]) for sensor in sensors}
+    """Lay out all pixels, which want even addresses, and then all masks."""
+    planes = chips, store.chip_size, store.chip_size
+    area = int(np.prod(planes))
+    masks = block[len(block) - area * len(sensors) :].reshape(len(sensors), *planes)
+    arrays, start = {}, 0
+    for sensor, mask in zip(sensors, masks, strict=True):
+        bands = len(store.sensors[sensor].bands)
+        stop = start + 2 * area * bands
+        pixels = block[start:stop].view(np.int16).reshape(chips, bands, *planes[1:])
+        arrays[sensor], start = ChipArrays(pixels, mask), stop
+    return arrays

@@ -29,10 +29,7 @@ def checkpoint_name(step: int) -> str:
 
 
 def _find(prefix: str) -> list[tuple[int, str]]:
-    try:
-        names = [match for path in storage.list_files(prefix) if (match := _NAME.match(path))]
-    except FileNotFoundError:
-        return []
+    names = [match for path in storage.list_files(prefix) if (match := _NAME.match(path))]
     return sorted((int(match[1]), storage.join(prefix, match[0])) for match in names)
 
 
@@ -49,11 +46,7 @@ def prune(prefix: str, keep: int) -> None:
 
 
 def pack(state: Any) -> bytes:
-    """Serialise nested dicts, lists, tensors and JSON scalars.
-
-    Raises:
-        TypeError: Something else is in there.
-    """
+    """Serialise nested dicts, lists, tensors and JSON scalars; a TypeError names what is none of them."""
     from safetensors.torch import save
 
     tensors: dict[str, torch.Tensor] = {}
@@ -83,11 +76,7 @@ def _scalar(value: Any) -> Any:
 
 
 def unpack(data: bytes) -> Any:
-    """Return what :func:`pack` was given.
-
-    Raises:
-        ValueError: The bytes are not a checkpoint.
-    """
+    """Return what :func:`pack` was given; a ValueError says that the bytes are no checkpoint."""
     from safetensors.torch import load
 
     length = int.from_bytes(data[:8], "little")
@@ -115,15 +104,10 @@ class SafetensorsCheckpoints(CheckpointIO):
     """Lets Lightning save to and restore from any storage URI in this format."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint, whole or not at all."""
         storage.write_bytes(str(path), pack(checkpoint))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read a checkpoint.
-
-        Raises:
-            EarthenwareError: ``CHECKPOINT_UNREADABLE``.
-        """
+        """Read a checkpoint; an EarthenwareError ``CHECKPOINT_UNREADABLE`` says where that cannot be done."""
         try:
             state: dict[str, Any] = unpack(storage.read_bytes(str(path)))
         except (ValueError, FileNotFoundError) as error:
@@ -133,5 +117,4 @@ class SafetensorsCheckpoints(CheckpointIO):
         return state
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Delete a checkpoint."""
         storage.delete_file(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from earthenware.training._sampler import ChipSampler
 _VALIDATION = 2**31
 """The "epoch" of what validation hides: always the same, so that validation losses of different epochs compare."""
 
-Read = Callable[[NDArray[np.int64]], CubeBatch]
+_AHEAD = 2
+"""Batches that are made ahead of time."""
 
 
 @dataclass
 class TrainingBatch:
-    """What one step learns from.
+    """What one step learns from; Lightning moves it to the device field by field.
 
     Attributes:
         cube: The chips.
@@ -35,15 +37,6 @@ class TrainingBatch:
     noise: torch.Tensor
     chips: int
 
-    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> TrainingBatch:
-        """Return the batch on another device."""
-        cube = self.cube.to(device, non_blocking=non_blocking)
-        return TrainingBatch(cube, self.noise.to(device, non_blocking=non_blocking), self.chips)
-
-    def pin_memory(self) -> TrainingBatch:
-        """Return the batch in page-locked memory, for copies to a GPU that do not wait."""
-        return TrainingBatch(self.cube.pin_memory(), self.noise.pin_memory(), self.chips)
-
 
 class ChipLoader:
     """Iterates over the batches of one epoch after another.
@@ -52,32 +45,28 @@ class ChipLoader:
     the batches that were handed out, not those that wait in the thread.
 
     Args:
-        sampler: Which chips, as positions in ``chips``.
+        sampler: Which chips, as positions in ``chips``; its seed is that of masks and turns, too.
         chips: `[position]` numbers of the split's chips in the store.
         read: Reads chips of the store into a batch.
         noise: Shape of the noise of one chip.
-        seed: Seed of masks and turns.
-        training: Whether to turn chips and hide others each epoch; validation shows the same every time.
+        training: Whether to hide other parts each epoch; validation hides the same every time.
         augment: Whether to turn chips in training.
-        ahead: Batches to make ahead of time.
     """
 
     def __init__(
         self,
         sampler: ChipSampler,
         chips: NDArray[np.int64],
-        read: Read,
+        read: Callable[[NDArray[np.int64]], CubeBatch],
         *,
         noise: tuple[int, ...],
-        seed: int,
         training: bool,
         augment: bool = False,
-        ahead: int = 2,
     ) -> None:
         self.sampler = sampler
         self.batch_sampler = None  # Lightning looks here before it looks at the sampler
-        self._chips, self._read, self._shape, self._seed = chips, read, noise, seed
-        self._training, self._augment, self._ahead = training, augment and training, ahead
+        self._chips, self._read, self._shape = chips, read, noise
+        self._training, self._augment = training, augment and training
         self._given: dict[str, Any] = sampler.state_dict()
 
     def __len__(self) -> int:
@@ -88,18 +77,18 @@ class ChipLoader:
         """Yield the remaining batches of the sampler's epoch."""
         epoch = self.sampler.epoch
         with ThreadPoolExecutor(1, thread_name_prefix="chips") as pool:
-            waiting: list[tuple[dict[str, Any], Future[TrainingBatch]]] = []
+            waiting: deque[tuple[dict[str, Any], Future[TrainingBatch]]] = deque()
             for positions in self.sampler:
                 size = self.sampler.global_size(self.sampler.step - 1)
                 task = pool.submit(self._make, self._chips[positions], epoch, size)
                 waiting.append((self.sampler.state_dict(), task))
-                if len(waiting) > self._ahead:
+                if len(waiting) > _AHEAD:
                     yield self._hand(waiting)
             while waiting:
                 yield self._hand(waiting)
 
-    def _hand(self, waiting: list[tuple[dict[str, Any], Future[TrainingBatch]]]) -> TrainingBatch:
-        state, task = waiting.pop(0)
+    def _hand(self, waiting: deque[tuple[dict[str, Any], Future[TrainingBatch]]]) -> TrainingBatch:
+        state, task = waiting.popleft()
         batch = task.result()
         self._given = state
         return batch
@@ -107,9 +96,9 @@ class ChipLoader:
     def _make(self, chips: NDArray[np.int64], epoch: int, size: int) -> TrainingBatch:
         cube = self._read(chips)
         if self._augment:
-            ways = orientations(chips, self._seed, epoch)
+            ways = orientations(chips, self.sampler.seed, epoch)
             cube.pixels, cube.valid = lay(cube.pixels, ways), lay(cube.valid, ways)
-        keys = [(self._seed, epoch if self._training else _VALIDATION, int(chip), 4) for chip in chips]
+        keys = [(self.sampler.seed, epoch if self._training else _VALIDATION, int(chip), 4) for chip in chips]
         return TrainingBatch(cube, hiding_noise(keys, self._shape), size)
 
     def state_dict(self) -> dict[str, Any]:
@@ -122,18 +111,9 @@ class ChipLoader:
         self._given = self.sampler.state_dict()
 
 
-def orientations(positions: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    """Draw one of eight orientations per chip, from (seed, epoch, chip): independent of batches and workers.
-
-    Args:
-        positions: `[chip]` positions of the chips in the training set.
-        seed: Seed of the run.
-        epoch: Epoch number.
-
-    Returns:
-        `[chip]` integers 0 to 7.
-    """
-    return np.array([np.random.default_rng([seed, epoch, int(chip), 8]).integers(8) for chip in positions], dtype=int)
+def orientations(chips: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Draw one of eight orientations per chip `[chip]` from (seed, epoch, chip): independent of batches and workers."""
+    return np.array([np.random.default_rng([seed, epoch, int(chip), 8]).integers(8) for chip in chips], dtype=int)
 
 
 def lay(square: torch.Tensor, orientation: np.ndarray) -> torch.Tensor:

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,14 +18,14 @@ import torch.distributed as dist
 from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
-from earthenware.inference import fresh_model
-from earthenware.models import PretrainingEncoder
+from earthenware.inference import chips_to_batch, fresh_model
+from earthenware.models import CubeBatch, PretrainingEncoder
 from earthenware.training._cache import Group, cached, cached_bytes
 from earthenware.training._checkpoint import SafetensorsCheckpoints, checkpoint_name, latest_checkpoint, prune
 from earthenware.training._data import ChipLoader
 from earthenware.training._job import Job, Post, split_chips, total_steps
-from earthenware.training._model import describe, reader
-from earthenware.training._module import Pretraining
+from earthenware.training._model import describe
+from earthenware.training._module import Pretraining, world_size
 from earthenware.training._sampler import ChipSampler
 
 _PROGRESS_SECONDS = 0.5
@@ -33,18 +34,7 @@ _KEEP = 2
 
 @dataclass
 class Place:
-    """Where a worker stands.
-
-    Attributes:
-        rank: Its number among all workers.
-        world_size: Number of workers.
-        local_rank: Its number on its machine.
-        local_size: Number of workers on its machine.
-        node: Number of its machine.
-        accelerator: Lightning's name of the device: "cpu" or "gpu".
-        strategy: Lightning's strategy.
-        plugins: Lightning's plugins.
-    """
+    """Where a worker stands among all and on its machine, and what Lightning calls its device: "cpu" or "gpu"."""
 
     rank: int = 0
     world_size: int = 1
@@ -72,13 +62,7 @@ class _Reporter(pl.Callback):
             self._said = now
             sampler = trainer.train_dataloader.sampler
             done = trainer.current_epoch * self._chips + sum(map(sampler.global_size, range(batch_idx + 1)))
-            self._post(
-                "progress",
-                done=done,
-                total=self._job.spec.epochs * self._chips,
-                loss=module.last_loss,
-                chips_per_second=module.chips_per_second(),
-            )
+            self._post({"kind": "progress", "done": done, "total": self._job.spec.epochs * self._chips})
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         row = module.close_epoch()
@@ -88,7 +72,7 @@ class _Reporter(pl.Callback):
             self._save(trainer, trainer.global_step)
         if self._rank == 0:
             done = row["epoch"] * self._chips
-            self._post("epoch", row=row, done=done, total=spec.epochs * self._chips)
+            self._post({"kind": "epoch", "row": row, "done": done, "total": spec.epochs * self._chips})
 
     def _save(self, trainer: Any, step: int) -> None:
         uri = storage.join(self._job.checkpoints, checkpoint_name(step))
@@ -98,7 +82,7 @@ class _Reporter(pl.Callback):
 
 
 def _agree(condition: bool) -> bool:
-    if not (dist.is_available() and dist.is_initialized()):
+    if world_size() == 1:
         return condition
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
     votes = torch.tensor([int(condition)], device=device)
@@ -107,7 +91,7 @@ def _agree(condition: bool) -> bool:
 
 
 def _barrier() -> None:
-    if dist.is_available() and dist.is_initialized():
+    if world_size() > 1:
         dist.barrier()
 
 
@@ -119,20 +103,17 @@ def _quiet() -> None:
 
 
 def _with_cache(
-    job: Job, place: Place, store: ChipStore, sensors: tuple[str, ...], chips: np.ndarray, post: Post
+    job: Job, place: Place, store: ChipStore, sensors: Sequence[str], chips: np.ndarray, post: Post
 ) -> ChipStore:
     size = cached_bytes(store, sensors, len(chips))
     if not job.spec.cache_mb or size > job.spec.cache_mb * 2**20:
         return store
-    group = Group(place.local_rank, place.local_size, f"{job.token}-{place.node}", _barrier, _agree)
+    group = Group(place.local_rank, place.local_size, f"{job.attempt}-{place.node}", _barrier, _agree)
     found = cached(store, sensors, chips, group)
-    if found is None:
-        if place.rank == 0:
-            post(
-                "log", message=f"no room for a cache of {size / 2**20:.0f} MB: chips are read from the store each epoch"
-            )
-        return store
-    return found
+    if found is None and place.rank == 0:
+        message = f"no room for a cache of {size / 2**20:.0f} MB: chips are read from the store each epoch"
+        post({"kind": "log", "message": message})
+    return store if found is None else found
 
 
 def fit(job: Job, place: Place, post: Post) -> None:
@@ -146,34 +127,31 @@ def fit(job: Job, place: Place, post: Post) -> None:
     if place.accelerator == "cpu":
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // place.local_size))
     store = ChipStore.open(job.chips)
-    plan = describe(store, spec)
+    config, info = describe(store, spec)
     train, validation = split_chips(store, "train"), split_chips(store, "validation")
-    model = fresh_model(spec.family, plan.config, plan.info.reads, spec.seed).train()
+    model = fresh_model(spec.family, config, info.reads, spec.seed).train()
     if not isinstance(model, PretrainingEncoder):
         raise EarthenwareError("BAD_MODEL", f"A model of the family {spec.family!r} cannot be pretrained.")
     everything = np.sort(np.concatenate([train, validation]))
-    read = reader(_with_cache(job, place, store, plan.sensors, everything, post), plan)
+    source = _with_cache(job, place, store, [one for one in info.sensors if one in store.sensors], everything, post)
+
+    def read(chips: np.ndarray) -> CubeBatch:
+        return chips_to_batch(source, chips, info)
 
     def loader(chips: np.ndarray, *, training: bool) -> ChipLoader:
         # Fewer validation chips than workers: each worker takes them all, which leaves the mean as it is.
         alone = not training and len(chips) < place.world_size
         rank, world = (0, 1) if alone else (place.rank, place.world_size)
         size = min(len(chips), max(spec.batch_size, 2 * world))
-        sampler = ChipSampler(
-            len(chips),
-            spec.batch_size if training else size,
-            seed=spec.seed,
-            rank=rank,
-            world_size=world,
-            shuffle=training,
-        )
+        batch_size = spec.batch_size if training else size
+        sampler = ChipSampler(len(chips), batch_size, seed=spec.seed, rank=rank, world_size=world, shuffle=training)
         noise = model.noise_shape(store.chip_size)
-        return ChipLoader(sampler, chips, read, noise=noise, seed=spec.seed, training=training, augment=spec.augment)
+        return ChipLoader(sampler, chips, read, noise=noise, training=training, augment=spec.augment)
 
+    steps = total_steps(len(train), spec)
     latest = latest_checkpoint(job.checkpoints)
     if latest and place.rank == 0:
-        post("log", message=f"resuming after step {latest[0]} of {total_steps(len(train), spec)}")
-    module = Pretraining(model, spec, total_steps(len(train), spec))
+        post({"kind": "log", "message": f"resuming after step {latest[0]} of {steps}"})
     trainer = pl.Trainer(
         max_epochs=spec.epochs,
         accelerator=place.accelerator,
@@ -190,7 +168,7 @@ def fit(job: Job, place: Place, post: Post) -> None:
         enable_model_summary=False,
     )
     trainer.fit(
-        module,
+        Pretraining(model, spec, steps, job.attempt),
         train_dataloaders=loader(train, training=True),
         val_dataloaders=loader(validation, training=False) if len(validation) else None,
         ckpt_path=latest[1] if latest else None,

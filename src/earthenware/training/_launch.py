@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import secrets
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +15,7 @@ from earthenware.launch import local_ray, ray_storage
 from earthenware.models import family, register
 from earthenware.processes import guard
 from earthenware.steps import Attempt
-from earthenware.training._job import Job, Note, Post, open_board
+from earthenware.training._job import Job, Note
 from earthenware.training._spec import TrainSpec
 
 _POLL_SECONDS = 0.25
@@ -24,14 +24,7 @@ _END_SECONDS = 30.0
 
 
 def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_epoch: Callable[[Note], None]) -> None:
-    """Train with Ray until the last checkpoint exists.
-
-    Args:
-        spec: What to do.
-        chips: URI of the chip store.
-        checkpoints: Prefix of the checkpoints.
-        attempt: Where progress is told.
-        on_epoch: Called in this thread with the history row of each epoch as it ends.
+    """Train with Ray until the last checkpoint exists; ``on_epoch`` is given the history row of each epoch at its end.
 
     Raises:
         EarthenwareError: What a worker found, ``NO_GPU``, or ``TRAINING_FAILED`` when workers kept dying.
@@ -42,12 +35,13 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
             ray_storage(attempt.output, attempt.name, attempt.scratch) as where,
             local_ray(spec.workers) as gpus,
         ):
+            import ray
             from ray.train import FailureConfig, RunConfig, ScalingConfig
             from ray.train.torch import TorchTrainer
 
             accelerator = _accelerator(spec, gpus)
-            board = open_board()
-            job = Job(spec, chips, checkpoints, secrets.token_hex(6), family(spec.family))
+            board = ray.remote(num_cpus=0, max_restarts=0)(Board).remote()
+            job = Job(spec, chips, checkpoints, attempt.name, family(spec.family))
             trainer = TorchTrainer(
                 work,
                 train_loop_config={"job": job, "board": board, "accelerator": accelerator},
@@ -60,6 +54,21 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
         # Frames of a traceback would keep handles of actors. The next Ray of this process gives the same ids again, and
         # a handle that is dropped then takes the new actor with it.
         raise error.with_traceback(None) from None
+
+
+class Board:
+    """A Ray actor that keeps notes until they are read; it never makes a worker wait."""
+
+    def __init__(self) -> None:
+        self._notes: deque[Note] = deque(maxlen=100_000)
+
+    def post(self, note: Note) -> None:
+        self._notes.append(note)
+
+    def drain(self) -> list[Note]:
+        notes = list(self._notes)
+        self._notes.clear()
+        return notes
 
 
 def _accelerator(spec: TrainSpec, gpus: int) -> str:
@@ -113,22 +122,20 @@ def _drain(board: Any) -> list[Note]:
     import ray
 
     try:
-        notes: list[Note] = ray.get(board.drain.remote(), timeout=60)
+        return list(ray.get(board.drain.remote(), timeout=60))
     except ray.exceptions.RayError:
         return []  # the board went with its machine: training itself does not need it
-    return notes
 
 
 def _relay(note: Note, attempt: Attempt, on_epoch: Callable[[Note], None]) -> EarthenwareError | None:
     """Pass a note on; return the error where it tells of one."""
-    kind = note["kind"]
-    if kind == "error":
+    if note["kind"] == "error":
         return EarthenwareError(note["code"], note["message"], note["remedy"])
-    if kind == "log":
+    if note["kind"] == "log":
         attempt.log(note["message"])
-        return None
-    attempt.progress(note["done"], note["total"], "chips")
-    if kind == "epoch":
+    else:
+        attempt.progress(note["done"], note["total"], "chips")
+    if note["kind"] == "epoch":
         on_epoch(note["row"])
     return None
 
@@ -140,8 +147,8 @@ def _explain(error: BaseException, spec: TrainSpec) -> EarthenwareError:
         inner = getattr(cause, "cause", cause)
         if isinstance(inner, EarthenwareError):
             return inner
-    lines = [line for line in str(causes[0]).strip().splitlines() if line.strip()]
-    text = (lines[-1] if lines else type(causes[0]).__name__).strip()[:300]
+    said = str(causes[0]).strip().splitlines() or [type(causes[0]).__name__]
+    text = said[-1].strip()[:300]
     times = f" {spec.retries + 1} times" if spec.retries else ""
     return EarthenwareError(
         "TRAINING_FAILED",
@@ -151,18 +158,15 @@ def _explain(error: BaseException, spec: TrainSpec) -> EarthenwareError:
 
 
 def work(config: dict[str, Any]) -> None:
-    """Train as one worker of Ray Train.
+    """Train as one worker of Ray Train; ``config`` holds the job, the board and Lightning's name of the device.
 
     An error that trying again cannot mend is put on the board and ends the worker without an exception, as Ray would
     otherwise restart all of them; the driver then ends the run.
-
-    Args:
-        config: ``job``, ``board`` (the board's handle) and ``accelerator`` (Lightning's name).
     """
     # Ctrl-C goes to the whole foreground group: the driver decides.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    post = Post(config["board"])
+    post = config["board"].post.remote
     try:
         from ray import train
         from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
@@ -183,9 +187,9 @@ def work(config: dict[str, Any]) -> None:
         )
         fit(config["job"], place, post)
     except EarthenwareError as error:
-        post("error", **error.to_json())
+        post({"kind": "error", **error.to_json()})
     except (RuntimeError, OSError):
         raise  # a lost connection, a full memory: what a restart may mend
     except Exception as error:
-        text = first_line(f"{type(error).__name__}: {error}")
-        post("error", code="TRAINING_FAILED", message=f"Training failed: {text}.", remedy="Please report this.")
+        message = f"Training failed: {first_line(f'{type(error).__name__}: {error}')}."
+        post({"kind": "error", "code": "TRAINING_FAILED", "message": message, "remedy": "Please report this."})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from earthenware.errors import EarthenwareError
+import torch
+from torch import nn
 
-if TYPE_CHECKING:
-    from torch import nn
+from earthenware.training._spec import Schedule
 
 # Masked autoencoders (He et al. 2022, table 8) and Clay v0's card agree on these moments.
 BETAS = (0.9, 0.95)
@@ -18,18 +18,12 @@ _V0_FIRST_CYCLE = 1000
 _V0_CYCLE_GROWTH = 2
 _V0_FLOOR = 10.0
 
-SCHEDULES = ("warmup-cosine", "clay-v0")
-
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split the trainable parameters into those that decay and those that do not.
 
     Vectors (biases, norms) and learned tokens, whatever their shape, are not pulled to zero: they carry an offset or
     a meaning, not a linear map.
-
-    Args:
-        model: The module.
-        weight_decay: Decay of the first group; the second has none.
     """
     decay: list[nn.Parameter] = []
     keep: list[nn.Parameter] = []
@@ -42,8 +36,6 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 def adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> Any:
     """Return the optimiser of ``model``; fused, which is measurably quicker on both CPU and GPU."""
-    import torch
-
     groups = [group for group in parameter_groups(model, weight_decay) if group["params"]]
     return torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS, fused=True)
 
@@ -53,32 +45,20 @@ def warmup_steps(total: int, fraction: float) -> int:
     return max(1, min(total - 1, round(total * fraction))) if total > 1 else 0
 
 
-def factor(name: str, step: int, total: int, warmup: int) -> float:
-    """Return what the base learning rate is multiplied by at ``step``.
+def factor(name: Schedule, step: int, total: int, warmup: int) -> float:
+    """Return what the base learning rate is multiplied by at ``step`` of ``total``, counted from 0.
 
-    Args:
-        name: One of :data:`SCHEDULES`. ``warmup-cosine`` rises linearly to 1 over ``warmup`` steps, then falls along a
-            half cosine that would reach 0 at step ``total``. ``clay-v0`` is the reference card's schedule: its floor
-            lies above the base rate, so it climbs from 1 to 10 within each cycle and then drops back. It is kept to
-            reproduce the reference, not to be recommended.
-        step: Optimiser step, counted from 0.
-        total: Number of optimiser steps of the whole run.
-        warmup: Number of warm-up steps; ``clay-v0`` has none.
-
-    Raises:
-        EarthenwareError: ``UNKNOWN_SCHEDULE``.
+    ``warmup-cosine`` rises linearly to 1 over ``warmup`` steps, then falls along a half cosine that would reach 0 at
+    step ``total``. ``clay-v0`` is the reference card's schedule: its floor lies above the base rate, so it climbs from
+    1 to 10 within each cycle and then drops back. It is kept to reproduce the reference, not to be recommended.
     """
-    if name == "warmup-cosine":
-        if step < warmup:
-            return (step + 1) / warmup
-        progress = min(1.0, (step - warmup) / max(1, total - warmup))
-        return 0.5 * (1.0 + math.cos(math.pi * progress))
     if name == "clay-v0":
         position, cycle = step, _V0_FIRST_CYCLE
         while position >= cycle:
             position -= cycle
             cycle *= _V0_CYCLE_GROWTH
         return _V0_FLOOR + (1.0 - _V0_FLOOR) * 0.5 * (1.0 + math.cos(math.pi * position / cycle))
-    raise EarthenwareError(
-        "UNKNOWN_SCHEDULE", f"schedule is '{name}', which does not exist.", f"Use one of: {', '.join(SCHEDULES)}."
-    )
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, total - warmup))
+    return 0.5 * (1.0 + math.cos(math.pi * progress))

@@ -6,18 +6,15 @@ import contextlib
 import hashlib
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from earthenware import storage, tracking
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.products import TrackedModel
 from earthenware.steps import Attempt, lineage
-from earthenware.training._job import Note
+from earthenware.training._job import PACKAGE, Note
 from earthenware.training._spec import TrainSpec
-
-if TYPE_CHECKING:
-    from earthenware.training._model import Exported
 
 _SERVED = Path(__file__).with_name("_served.py")
 
@@ -72,8 +69,10 @@ class Record:
             self._lost = True
             self._attempt.warn(error.code, f"{error.message} Training goes on; the rest is recorded at its end.")
 
-    def close(self, made: Exported, metrics: dict[str, float], counts: dict[str, int]) -> TrackedModel | None:
-        """Complete the run and register the model; return where MLflow holds it, None without tracking.
+    def close(
+        self, package: str, history: list[Note], metrics: dict[str, float], counts: dict[str, int]
+    ) -> TrackedModel | None:
+        """Complete the run and register the package (its digest); return where MLflow holds it, None without tracking.
 
         Raises:
             EarthenwareError: ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``, ``BAD_MODEL_NAME``.
@@ -82,19 +81,15 @@ class Record:
         if run is None:
             return None
         there = run.logged_steps("train/train_loss")
-        run.log_history([row for row in made.history if row["epoch"] not in there], prefix="train")
+        run.log_history([row for row in history if row["epoch"] not in there], prefix="train")
         run.log_metrics({f"count/{key}": float(value) for key, value in counts.items()}, prefix="train")
-        run.set_tags({"model.package_digest": made.digest})
-        version = tracking.register_candidate(
-            run, made.folder, code=_SERVED, name=spec.model_name, digest=made.digest, metrics=metrics
-        )
+        run.set_tags({"model.package_digest": package})
+        name = spec.model_name or f"earthenware-{spec.family}"
+        folder = self._attempt.scratch / PACKAGE
+        version = tracking.register_candidate(run, folder, code=_SERVED, name=name, digest=package, metrics=metrics)
         run.finish()
-        return TrackedModel(
-            run_id=run.run_id,
-            tracking_uri=tracking.shown(run.tracking_uri),
-            name=spec.model_name,
-            version=version,
-        )
+        shown = tracking.shown(run.tracking_uri)
+        return TrackedModel(run_id=run.run_id, tracking_uri=shown, name=name, version=version)
 
 
 def _root(output: str) -> str:

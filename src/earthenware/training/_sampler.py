@@ -27,21 +27,11 @@ class ChipSampler:
     def __init__(
         self, count: int, batch_size: int, *, seed: int, rank: int = 0, world_size: int = 1, shuffle: bool = True
     ) -> None:
-        """Lay out the epochs.
-
-        Args:
-            count: Number of chips.
-            batch_size: Largest number of chips per step over all workers.
-            seed: Seed of the permutations.
-            rank: This worker's number.
-            world_size: Number of workers.
-            shuffle: Permute; otherwise chips come in order, which validation wants.
+        """Lay out the epochs of ``count`` chips; those that are not shuffled come in order, which validation wants.
 
         Raises:
             EarthenwareError: ``TOO_FEW_CHIPS`` when a step would leave a worker without a chip.
         """
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank {rank} of {world_size} workers")
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.rank, self.world_size, self.shuffle = rank, world_size, shuffle
         self.steps = -(-count // batch_size)
@@ -50,16 +40,19 @@ class ChipSampler:
             raise EarthenwareError(
                 "TOO_FEW_CHIPS",
                 f"{count} chips in batches of {batch_size} cannot feed {world_size} workers at every step.",
-                f"Use a batch_size of at least {2 * world_size}, more chips or fewer workers.",
+                "Lower workers, or raise batch_size.",
             )
 
     def __len__(self) -> int:
         """Return the number of steps of every epoch."""
         return self.steps
 
+    def _start(self, step: int) -> int:
+        return step * self.count // self.steps
+
     def global_size(self, step: int) -> int:
         """Return the number of chips of a step's global batch."""
-        return (step + 1) * self.count // self.steps - step * self.count // self.steps
+        return self._start(step + 1) - self._start(step)
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of ``epoch``; the epoch that is under way keeps its place."""
@@ -72,9 +65,9 @@ class ChipSampler:
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
         while self.step < self.steps:
-            start, stop = self.step * self.count // self.steps, (self.step + 1) * self.count // self.steps
+            batch = slice(self._start(self.step), self._start(self.step + 1))
             self.step += 1
-            yield order[start:stop][self.rank :: self.world_size]
+            yield order[batch][self.rank :: self.world_size]
         self.epoch, self.step = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, Any]:

@@ -23,12 +23,7 @@ class EmbeddingModel(PythonModel):
         self._package = load_package(context.artifacts["package"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> np.ndarray:
-        """Embed chips.
-
-        Args:
-            context: MLflow's.
-            model_input: A table with the columns ``chips`` (URI of a chip store) and ``chip_id``.
-            params: Not used.
+        """Embed the chips of a table with the columns ``chips`` (URI of a chip store) and ``chip_id``.
 
         Returns:
             `[row, dim]` float32, in the order of the rows.
@@ -40,20 +35,17 @@ class EmbeddingModel(PythonModel):
         from earthenware.errors import EarthenwareError
         from earthenware.inference import embed_chips
 
-        embeddings: np.ndarray | None = None
+        embeddings = np.zeros((len(model_input), self._package.width), dtype=np.float32)
         for uri, rows in model_input.groupby("chips", sort=False).indices.items():
             store = ChipStore.open(str(uri))
-            places = {chip: i for i, chip in enumerate(store.index["chip_id"].to_pylist())}
+            places = {chip: i for i, chip in enumerate(store.column("chip_id"))}
             wanted = [str(chip) for chip in model_input["chip_id"].to_numpy()[rows]]
             missing = next((chip for chip in wanted if chip not in places), None)
             if missing is not None:
                 raise EarthenwareError("UNKNOWN_CHIP", f"The chip store '{uri}' has no chip '{missing}'.")
             numbers = [places[chip] for chip in wanted]
-            found = embed_chips(store, self._package, numbers, with_loss=False).embeddings
-            if embeddings is None:
-                embeddings = np.zeros((len(model_input), found.shape[1]), dtype=np.float32)
-            embeddings[rows] = found
-        return np.zeros((0, 0), dtype=np.float32) if embeddings is None else embeddings
+            embeddings[rows] = embed_chips(store, self._package, numbers, with_loss=False).embeddings
+        return embeddings
 
 
 mlflow.models.set_model(EmbeddingModel())

@@ -13,6 +13,9 @@ from earthenware.steps import CommaList, Spec, marks
 _RUNTIME: dict[str, JsonValue] = marks(runtime=True)
 _FORM: dict[str, JsonValue] = marks(runtime=True, form=True)
 
+Schedule = Literal["warmup-cosine", "clay-v0"]
+"""Names of learning-rate schedules."""
+
 
 class TrainSpec(Spec):
     """A pretraining run: the model, the optimiser, and how the work is spread."""
@@ -39,7 +42,7 @@ class TrainSpec(Spec):
     )
     learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate of AdamW (per step)")
     weight_decay: float = Field(0.05, ge=0, description="Weight decay of AdamW on matrices (per step)")
-    schedule: Literal["warmup-cosine", "clay-v0"] = Field(
+    schedule: Schedule = Field(
         "warmup-cosine",
         description="Learning rate over time: linear warm-up and cosine to 0, or the Clay v0 card's rising restarts",
     )
@@ -82,7 +85,9 @@ class TrainSpec(Spec):
     )
     experiment: str = Field("earthenware", description="MLflow experiment", json_schema_extra=_RUNTIME)
     model_name: str = Field(
-        "earthenware-mae", description="Name under which MLflow registers the model", json_schema_extra=_FORM
+        "",
+        json_schema_extra=_FORM,
+        description="Name under which MLflow registers the model; empty: earthenware- and the family",
     )
 
     @field_validator("sensors")
@@ -108,11 +113,9 @@ class TrainSpec(Spec):
         return self
 
     def model_values(self, known: Collection[str]) -> dict[str, Any]:
-        """Return the values of the model's configuration that this spec sets.
+        """Return the values of the model's configuration that this spec sets, of those that the family knows.
 
-        Args:
-            known: Names that the model's family has; where it lacks one, a value that is not the default is still
-                returned, so that the family can say that it has no such value.
+        A value that the family lacks and that is not the default is returned, too, so that the family can say so.
         """
         return {
             name: getattr(self, name)

@@ -10,8 +10,9 @@ from earthenware.errors import EarthenwareError
 from earthenware.launch import ray_job_settings, run_as_ray_job, step_command
 from earthenware.products import TrainedModel, record_step
 from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
-from earthenware.training._job import split_chips, total_steps
+from earthenware.training._job import PACKAGE, split_chips, total_steps
 from earthenware.training._record import Record
+from earthenware.training._sampler import ChipSampler
 from earthenware.training._spec import TrainSpec
 
 if TYPE_CHECKING:
@@ -62,15 +63,16 @@ def train(spec: TrainSpec, chips: str, output: str, validation: str = "") -> Ste
 
 def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
     store = ChipStore.open(chips)
-    train_chips, validation_chips = split_chips(store, "train"), split_chips(store, "validation")
-    _check(spec, store, len(train_chips))
-    if not len(validation_chips):
+    train_chips, validation_chips = (len(split_chips(store, split)) for split in ("train", "validation"))
+    _check(spec, store, train_chips)
+    if not validation_chips:
         attempt.warn("NO_VALIDATION_CHIPS", "no chip is in the validation split: there will be no validation loss")
     checkpoints = attempt.uri(_CHECKPOINTS)
-    steps = total_steps(len(train_chips), spec)
+    steps = total_steps(train_chips, spec)
     with Record(spec, store, attempt) as record:
         # Imported here: torch takes seconds, which a wrong spec should not cost.
         from earthenware.training._checkpoint import latest_checkpoint, prune
+        from earthenware.training._model import export
 
         latest = latest_checkpoint(checkpoints)
         if latest is None or latest[0] < steps:
@@ -82,30 +84,27 @@ def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
             message = f"Training ended after step {latest[0] if latest else 0} of {steps}."
             raise EarthenwareError("TRAINING_FAILED", message, "Run the step again to resume.")
 
-        from earthenware.training._model import export
-
-        made = export(latest[1], spec, store, attempt)
-        attempt.put_table("history.parquet", _table(made.history))
-        last = made.history[-1]
+        package, history = export(latest[1], spec, store, attempt)
+        attempt.put_table("history.parquet", _table(history))
         metrics = {
-            "train_loss": last["train_loss"],
-            "validation_loss": last["validation_loss"],
-            "first_train_loss": made.history[0]["train_loss"],
-            "first_validation_loss": made.history[0]["validation_loss"],
-            "chips_per_second": sum(row["chips_per_second"] for row in made.history) / len(made.history),
+            "train_loss": history[-1]["train_loss"],
+            "validation_loss": history[-1]["validation_loss"],
+            "first_train_loss": history[0]["train_loss"],
+            "first_validation_loss": history[0]["validation_loss"],
+            "chips_per_second": sum(row["chips_per_second"] for row in history) / len(history),
         }
         metrics = {key: value for key, value in metrics.items() if value is not None}
         counts = {
-            "chips_train": len(train_chips),
-            "chips_validation": len(validation_chips),
+            "chips_train": train_chips,
+            "chips_validation": validation_chips,
             "epochs": spec.epochs,
             "steps": steps,
-            "parameters": made.parameters,
+            "parameters": package.parameters,
         }
-        tracked = record.close(made, metrics, counts)
+        tracked = record.close(package.digest, history, metrics, counts)
         prune(checkpoints, 1)
-    trained = TrainedModel(package="model", package_digest=made.digest, family=spec.family, tracked=tracked)
-    return Result(counts=counts, metrics=metrics, details=trained.details(), content=made.digest)
+    trained = TrainedModel(package=PACKAGE, package_digest=package.digest, family=spec.family, tracked=tracked)
+    return Result(counts=counts, metrics=metrics, details=trained.details(), content=package.digest)
 
 
 def _check(spec: TrainSpec, store: ChipStore, chips: int) -> None:
@@ -118,25 +117,12 @@ def _check(spec: TrainSpec, store: ChipStore, chips: int) -> None:
     from earthenware.training._model import describe
 
     describe(store, spec)
-    smallest = chips // -(-chips // spec.batch_size)
-    if smallest < spec.workers:
-        raise EarthenwareError(
-            "TOO_FEW_CHIPS",
-            f"{chips} training chips in batches of {spec.batch_size} cannot feed {spec.workers} workers at every step.",
-            "Lower workers, or raise batch_size.",
-        )
+    ChipSampler(chips, spec.batch_size, seed=spec.seed, world_size=spec.workers)
 
 
 def _table(history: list[dict[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
-    schema = pa.schema(
-        [
-            ("epoch", pa.int32()),
-            ("train_loss", pa.float64()),
-            ("validation_loss", pa.float64()),
-            ("learning_rate", pa.float64()),
-            ("chips_per_second", pa.float64()),
-        ]
-    )
+    numbers = ("train_loss", "validation_loss", "learning_rate", "chips_per_second")
+    schema = pa.schema([("epoch", pa.int32()), *((name, pa.float64()) for name in numbers)])
     return pa.Table.from_pylist(history, schema=schema)

@@ -27,21 +27,13 @@ class MAEFamily(ModelFamily[MAEConfig]):
     config = MAEConfig
 
     def configure(self, preset: str, reads: ModelInput, values: Mapping[str, Any]) -> MAEConfig:
-        """Return the configuration of a preset with some values changed.
-
-        Raises:
-            ValueError: As for every family, and if patches do not fill the chips.
-        """
+        """Return the configuration of a preset with some values changed; its patches must fill the chips, too."""
         config = super().configure(preset, reads, values)
         config.require_fit(reads)
         return config
 
     def build(self, config: MAEConfig, reads: ModelInput) -> MaskedAutoencoder:
-        """Return a fresh model; its weights follow from torch's global seed.
-
-        Raises:
-            ValueError: If patches do not fill the chips.
-        """
+        """Return a fresh model; its weights follow from torch's global seed."""
         from earthenware.models.mae._mae import MaskedAutoencoder
 
         return MaskedAutoencoder(config, reads)

@@ -45,11 +45,7 @@ class MAEConfig:
         heads: Attention heads of a block.
         dim_head: Width of one attention head.
         mlp_ratio: Hidden width of a block's feed-forward layer over ``dim``.
-        decoder_dim: Width of the decoder's tokens; a multiple of 8.
-        decoder_depth: Number of decoder blocks.
-        decoder_heads: Attention heads of a decoder block.
-        decoder_dim_head: Width of one attention head of the decoder.
-        decoder_mlp_ratio: Hidden width of a decoder block's feed-forward layer over ``decoder_dim``.
+        decoder_dim: As ``dim``, of the decoder; so are the four that follow it.
         mask_ratio: Share of a sample's valid patch tokens that are hidden from the encoder, 0 to below 1.
         min_valid: Least share of valid pixels (0 to 1) that makes a group's patch a token; a patch without any valid
             pixel never is one.
@@ -78,7 +74,14 @@ class MAEConfig:
     normalize_targets: bool = False
 
     def __post_init__(self) -> None:
-        self._check_types()
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ValueError(f"{field.name} must be a whole number of at least 1, got {value!r}.")
+            if field.type == "float" and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise ValueError(f"{field.name} must be a number, got {value!r}.")
+            if field.type == "bool" and not isinstance(value, bool):
+                raise ValueError(f"{field.name} must be true or false, got {value!r}.")
         for name in ("dim", "decoder_dim"):
             if getattr(self, name) % 8:
                 raise ValueError(f"{name} must be a multiple of 8, got {getattr(self, name)}.")
@@ -90,22 +93,7 @@ class MAEConfig:
             raise ValueError(f"reference_gsd must be a positive number of metres, got {self.reference_gsd}.")
 
     def require_fit(self, reads: ModelInput) -> None:
-        """Check that patches fill the chips.
-
-        Raises:
-            ValueError: If they do not.
-        """
+        """Raise a ValueError where patches do not fill the chips."""
         if reads.chip_size % self.patch_size:
-            raise ValueError(
-                f"patch_size is {self.patch_size} pixels, which does not divide the chips' {reads.chip_size}."
-            )
-
-    def _check_types(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ValueError(f"{field.name} must be a whole number of at least 1, got {value!r}.")
-            if field.type == "float" and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise ValueError(f"{field.name} must be a number, got {value!r}.")
-            if field.type == "bool" and not isinstance(value, bool):
-                raise ValueError(f"{field.name} must be true or false, got {value!r}.")
+            size = reads.chip_size
+            raise ValueError(f"patch_size is {self.patch_size} pixels, which does not divide the chips' {size}.")

@@ -18,12 +18,17 @@ from earthenware.models._encoder import (
     Reconstruction,
     Tokens,
 )
-from earthenware.models._patches import patchify, unpatchify
+from earthenware.models._patches import (
+    mask_from_noise,
+    normalize_patches,
+    patch_errors,
+    patchify,
+    unpatchify,
+    valid_tokens,
+    visible_first,
+)
 from earthenware.models.mae._config import MAEConfig
-from earthenware.models.mae._decoder import Decoder
-from earthenware.models.mae._loss import normalize_patches, patch_errors
-from earthenware.models.mae._masking import mask_from_noise, valid_tokens, visible_first
-from earthenware.models.mae._tokenizer import GroupPatchEmbedding, MetadataEmbedding, TokenEncoding
+from earthenware.models.mae._tokens import Decoder, GroupPatchEmbedding, MetadataEmbedding, TokenEncoding
 from earthenware.models.mae._transformer import Transformer
 
 
@@ -35,9 +40,7 @@ class MAEOutput:
         loss: Mean of ``patch_error`` over all targets of the batch, so that every hidden group-patch has the same
             weight; 0 where a batch has no target.
         reconstruction: ``[batch, band, y, x]`` float32 in normalised units and the cube's band order. Only what was
-            hidden is learned: elsewhere it means little. With ``normalize_targets`` each patch's own mean and
-            deviation, which the model never saw, are put back: good for pictures, not for
-            comparing errors with other methods.
+            hidden is learned: elsewhere it means little.
         masked: ``[batch, group, patch]`` bool, the targets: valid group-patches hidden from the encoder.
         visible: ``[batch, group, patch]`` bool, the valid group-patches that the encoder saw.
         patch_error: ``[batch, group, patch]`` float32 mean squared error over the valid pixels of each target, else 0.
@@ -65,13 +68,6 @@ class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
     Linear and patch-embedding weights start Xavier-uniform, biases at 0 but those of the patch embedding standard
     normal, norms at identity, the reconstruction heads and the mask token (truncated) normal with a deviation of 0.02;
     the values follow from torch's global seed.
-
-    Args:
-        config: Sizes and loss.
-        reads: The chips that it reads, in band groups.
-
-    Raises:
-        ValueError: If patches do not fill the chips.
     """
 
     config: MAEConfig
@@ -98,18 +94,10 @@ class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
         self._initialize()
 
     def forward(self, batch: CubeBatch, mask: Tensor) -> MAEOutput:
-        """Hide, encode, decode, compare.
-
-        Args:
-            batch: Chips.
-            mask: ``[batch, group, patch]`` bool, True for what to hide.
-
-        Raises:
-            ValueError: If the batch or the mask does not fit the configuration.
-        """
-        grid = self._check(batch)
+        """Hide what ``mask`` ``[batch, group, patch]`` says, encode, decode, compare."""
+        grid = self._grid(batch)
         pixels = batch.pixels.masked_fill(~batch.valid, 0.0)
-        valid = patchify(batch.valid, self.config.patch_size)
+        valid = patchify(batch.valid, self.stride)
         tokens_valid = valid_tokens(valid, self.reads.groups, self.config.min_valid)
         if mask.shape != tokens_valid.shape or mask.dtype != torch.bool:
             raise ValueError(f"mask must be bool of the shape {list(tokens_valid.shape)}, got {list(mask.shape)}.")
@@ -123,17 +111,15 @@ class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
         seen = self.encoder(torch.cat([tokens, metadata.to(tokens.dtype)], 1), torch.cat([present, known], 1))
         prediction = self.decoder(seen, positions, present, known, tokens_valid, grid, batch.gsd).float()
 
-        target = patchify(pixels, self.config.patch_size).float()
+        target, filled = patchify(pixels, self.stride).float(), prediction.detach()
         if self.config.normalize_targets:
             target, mean, deviation = normalize_patches(target, valid)
             # For pictures: the hidden patch's own level and contrast are put back.
-            reconstruction = unpatchify(prediction.detach() * deviation + mean, *grid)
-        else:
-            reconstruction = unpatchify(prediction.detach(), *grid)
+            filled = filled * deviation + mean
         errors = patch_errors(prediction, target, valid, self.reads.groups) * masked
         return MAEOutput(
             loss=errors.sum() / masked.sum().clamp(min=1),
-            reconstruction=reconstruction,
+            reconstruction=unpatchify(filled, *grid),
             masked=masked,
             visible=visible,
             patch_error=errors.detach(),
@@ -141,32 +127,23 @@ class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
 
     def noise_shape(self, chip_size: int) -> tuple[int, int]:
         """Return the group-patches of a chip: (group, patch)."""
-        return len(self.reads.groups), (chip_size // self.config.patch_size) ** 2
+        return len(self.reads.groups), (chip_size // self.stride) ** 2
 
     def mask(self, batch: CubeBatch, noise: Tensor) -> Tensor:
         """Return what ``noise`` ``[batch, group, patch]`` hides: the same shape, True for hidden valid tokens."""
         return mask_from_noise(noise, self.token_validity(batch), self.config.mask_ratio)
 
     def pretraining_loss(self, batch: CubeBatch, noise: Tensor) -> PretrainingLoss:
-        """Return the mean squared error over the group-patches that ``noise`` ``[batch, group, patch]`` hides.
-
-        Raises:
-            ValueError: If the batch or the noise does not fit the configuration.
-        """
+        """Return the mean squared error over the group-patches that ``noise`` ``[batch, group, patch]`` hides."""
         output = self(batch, self.mask(batch, noise))
         return PretrainingLoss(output.loss, output.masked.sum())
 
     @property
     def levels_known(self) -> bool:
-        """Whether a reconstruction is given the level and contrast of the hidden patches, which the model never saw."""
         return self.config.normalize_targets
 
     def reconstruct(self, batch: CubeBatch, noise: Tensor) -> Reconstruction:
-        """Fill in the group-patches that ``noise`` ``[batch, group, patch]`` hides.
-
-        Raises:
-            ValueError: If the batch or the noise does not fit the configuration.
-        """
+        """Fill in the group-patches that ``noise`` ``[batch, group, patch]`` hides."""
         output = self(batch, self.mask(batch, noise))
         return Reconstruction(
             pixels=output.reconstruction,
@@ -176,12 +153,8 @@ class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
         )
 
     def encode(self, batch: CubeBatch) -> Tokens:
-        """Encode every valid token of the chips, nothing hidden; tokens run over groups, then patches row by row.
-
-        Raises:
-            ValueError: If the batch does not fit the configuration.
-        """
-        grid = self._check(batch)
+        """Encode every valid token of the chips, nothing hidden; tokens run over groups, then patches row by row."""
+        grid = self._grid(batch)
         valid = self.token_validity(batch).flatten(1)
         tokens = self._embed_patches(batch.pixels.masked_fill(~batch.valid, 0.0), grid, batch.gsd)
         metadata, known = self.metadata(batch)
@@ -190,16 +163,12 @@ class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
 
     def token_validity(self, batch: CubeBatch) -> Tensor:
         """Return which group-patches of the chips are tokens: ``[batch, group, patch]`` bool."""
-        return valid_tokens(patchify(batch.valid, self.config.patch_size), self.reads.groups, self.config.min_valid)
+        return valid_tokens(patchify(batch.valid, self.stride), self.reads.groups, self.config.min_valid)
 
     def _to_pixels(self, tokens: Tensor, batch: CubeBatch) -> Tensor:
         """Spread ``[batch, group, patch]`` over the pixels of the groups' bands: ``[batch, band, y, x]``."""
-        rows, columns = self._check(batch)
-        # [group of each band], in the band order of the input.
-        of_band = torch.empty(len(self.reads.bands), dtype=torch.int64, device=tokens.device)
-        for number, group in enumerate(self.reads.groups):
-            of_band[list(group.bands)] = number
-        patches = tokens[:, of_band].reshape(len(tokens), len(of_band), rows, columns)
+        group_of = {band: number for number, group in enumerate(self.reads.groups) for band in group.bands}
+        patches = tokens[:, [group_of[band] for band in range(len(group_of))]].unflatten(2, self._grid(batch))
         return patches.repeat_interleave(self.stride, 2).repeat_interleave(self.stride, 3)
 
     def _embed_patches(self, pixels: Tensor, grid: tuple[int, int], gsd: Tensor) -> Tensor:
@@ -207,11 +176,12 @@ class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
         encoding: Tensor = self.encoding(*grid, gsd)
         return (tokens + encoding.to(tokens.dtype)).flatten(1, 2)
 
-    def _check(self, batch: CubeBatch) -> tuple[int, int]:
+    def _grid(self, batch: CubeBatch) -> tuple[int, int]:
+        """Return how many patches lie along y and x of a batch that fits the model."""
         _, bands, height, width = batch.pixels.shape
         if bands != len(self.reads.bands):
             raise ValueError(f"The model reads {len(self.reads.bands)} bands, the batch has {bands}.")
-        size = self.config.patch_size
+        size = self.stride
         if height % size or width % size or not height or not width:
             raise ValueError(f"patches of {size} pixels do not fill chips of {height} x {width} pixels.")
         return height // size, width // size

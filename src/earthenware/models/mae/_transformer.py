@@ -34,15 +34,7 @@ class FeedForward(nn.Sequential):
 
 
 class Transformer(nn.Module):
-    """Blocks of attention and feed-forward layers with residual connections, and a final LayerNorm.
-
-    Args:
-        dim: Width of a token.
-        depth: Number of blocks.
-        heads: Attention heads of a block.
-        dim_head: Width of one head.
-        mlp_ratio: Hidden width of the feed-forward layers over ``dim``.
-    """
+    """Blocks of attention and feed-forward layers with residual connections, and a final LayerNorm."""
 
     def __init__(self, dim: int, depth: int, heads: int, dim_head: int, mlp_ratio: int) -> None:
         super().__init__()
@@ -51,14 +43,9 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:
-        """Mix the tokens of each sample; no token looks at an invalid one.
+        """Mix the tokens ``[batch, token, dim]`` of each sample; none looks at one that is not ``valid``.
 
-        Args:
-            tokens: ``[batch, token, dim]``.
-            valid: ``[batch, token]`` bool.
-
-        Returns:
-            ``[batch, token, dim]``; what stands at invalid tokens has no meaning, but is finite.
+        What comes out at invalid tokens has no meaning, but is finite.
         """
         # A softmax over nothing is not a number: a sample without any valid token attends to all of its padding.
         keys = (valid | ~valid.any(1, keepdim=True))[:, None, None, :]
