@@ -28,7 +28,7 @@ def reconstruct(store: ChipStore, package: Package, *arguments: Any, **options: 
     parts = list(iterate_reconstructions(store, package, *arguments, **options))
     names = ("indices", "target", "predicted", "masked", "visible", "error")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return ChipReconstructions(**joined, bands=parts[0].bands, normalization=parts[0].normalization)
+    return ChipReconstructions(**joined, normalization=parts[0].normalization)
 
 
 def test_embeddings_are_those_of_the_model(store: ChipStore, package: Package) -> None:
@@ -91,7 +91,6 @@ def test_the_model_is_left_as_it_was(store: ChipStore, tmp_path: Path) -> None:
 def test_reconstructions_stand_beside_their_originals(store: ChipStore, package: Package) -> None:
     result = reconstruct(store, package, [3, 0, 11, 1], batch_size=3)
     assert result.indices.tolist() == [3, 0, 11, 1]
-    assert result.bands == package.info.bands
     for row, chip in enumerate(result.indices):
         values = np.concatenate([store.read(sensor, int(chip))[0] for sensor in package.info.sensors])
         known = np.isfinite(result.original[row])

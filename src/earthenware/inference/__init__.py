@@ -7,9 +7,7 @@ its code version, configuration, what it reads, statistics, ignored flags, diges
 from __future__ import annotations
 
 from earthenware.inference._batches import chips_to_batch, iterate_batches
-from earthenware.inference._device import resolve_device
 from earthenware.inference._embed import ChipEmbeddings, embed_chips
-from earthenware.inference._hiding import hiding_noise, key_of
 from earthenware.inference._info import Normalization, PackageInfo, model_input
 from earthenware.inference._package import (
     PACKAGE_FORMAT,
@@ -21,6 +19,7 @@ from earthenware.inference._package import (
     save_package,
 )
 from earthenware.inference._reconstruct import ChipReconstructions, iterate_reconstructions
+from earthenware.inference._session import hiding_noise, key_of, resolve_device
 
 __all__ = [
     "PACKAGE_FORMAT",

@@ -20,13 +20,8 @@ def chips_to_batch(store: ChipStore, indices: Sequence[int] | NDArray[np.int64],
     A pixel is valid when it has a value, none of its sensor's ignored flags, and a band with statistics. A sensor that
     a chip or the whole store lacks is invalid everywhere.
 
-    Args:
-        store: The chips.
-        indices: Numbers of the chips, in the order wanted.
-        info: Bands, statistics and ignored flags.
-
     Returns:
-        A batch on the CPU; pixels ``[chip, band, y, x]``, bands in the order of ``info.bands``.
+        A batch on the CPU, chips in the order of ``indices``, bands in the order of ``info.bands``.
 
     Raises:
         EarthenwareError: ``BANDS_DIFFER``; ``CHIPS_CORRUPT`` naming the part that is damaged.
@@ -47,10 +42,7 @@ def chips_to_batch(store: ChipStore, indices: Sequence[int] | NDArray[np.int64],
             continue
         mean, std = (values[axis, None, None] for values in (statistics.mean, statistics.std))
         known = statistics.known[axis, None, None]
-        present = store.present(sensor_id)
-        for row, i in enumerate(chosen):
-            if not present[i]:
-                continue
+        for row in np.flatnonzero(store.present(sensor_id)[chosen]):
             stored, flags = (arrays[row] for arrays in read[sensor_id])
             values = (store.sensors[sensor_id].decode(stored) - mean) / std
             usable = np.isfinite(values) & ((flags & np.uint8(info.ignore[sensor_id])) == 0) & known

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from earthenware.chips import ChipStore
 from earthenware.inference._batches import iterate_batches
-from earthenware.inference._device import resolve_device
-from earthenware.inference._hiding import hiding_noise, key_of
 from earthenware.inference._package import Package
-from earthenware.inference._session import require_fit, working_model
+from earthenware.inference._session import noise_for, working_model
 from earthenware.models import ReconstructingEncoder
 
 
@@ -59,24 +57,21 @@ def embed_chips(
     Raises:
         EarthenwareError: ``DEVICE_UNAVAILABLE``, ``BANDS_DIFFER``, ``CHIP_SIZE``, ``CHIPS_CORRUPT``.
     """
-    require_fit(store, package)
     numbers = np.arange(len(store)) if indices is None else np.asarray(indices, dtype=np.int64)
     result = ChipEmbeddings(
         embeddings=np.zeros((len(numbers), package.width), dtype=np.float32),
         valid_fraction=np.zeros(len(numbers), dtype=np.float32),
         reconstruction_loss=np.full(len(numbers), np.nan, dtype=np.float32),
     )
-    ids = store.index["chip_id"]
     done = 0
-    with working_model(package.model, resolve_device(device)) as (model, target):
+    with working_model(store, package, device) as (model, target):
         for block, on_cpu in iterate_batches(store, numbers, package.info, batch_size):
             batch = on_cpu.to(target)
             rows = slice(done, done + len(block))
             with torch.inference_mode():
                 result.embeddings[rows] = model.embed(batch).cpu().numpy()
                 if with_loss and isinstance(model, ReconstructingEncoder):
-                    keys = [key_of(name) for name in ids.take(block).to_pylist()]
-                    noise = hiding_noise(keys, model.noise_shape(store.chip_size)).to(target)
+                    noise = noise_for(model, store, block).to(target)
                     result.reconstruction_loss[rows] = model.reconstruct(batch, noise).error.cpu().numpy()
             result.valid_fraction[rows] = on_cpu.valid.numpy().mean((1, 2, 3))
             done += len(block)

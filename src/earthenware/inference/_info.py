@@ -43,11 +43,6 @@ _Metric = Annotated[float, BeforeValidator(lambda value: math.nan if value is No
 def model_input(sensors: Iterable[str], chip_size: int, gsd: float) -> ModelInput:
     """Return the input of a model that reads all bands of these sensors, with the groups of the sensors' entries.
 
-    Args:
-        sensors: Ids of the sensors, in order.
-        chip_size: Side of a chip in pixels.
-        gsd: Ground sampling distance of the pixels in metres.
-
     Raises:
         EarthenwareError: ``UNKNOWN_SENSOR``.
     """
@@ -106,10 +101,10 @@ class PackageInfo(BaseModel):
 
     @classmethod
     def from_store(cls, store: ChipStore, sensors: Iterable[str] = ()) -> PackageInfo:
-        """Describe the input of a model that will be trained on ``store``.
+        """Describe the input of a model that will be trained on ``store``, with the statistics of its training split.
 
         Args:
-            store: The chips, whose statistics are those of its training split.
+            store: The chips.
             sensors: Sensors to read, in this order; one that the store lacks stays invalid everywhere, so that the
                 model can be trained further on chips that have it. Empty: all that the store has, except labels.
 
@@ -158,9 +153,9 @@ class PackageInfo(BaseModel):
             EarthenwareError: ``BANDS_DIFFER``.
         """
         for sensor_id, bands in self.sensors.items():
-            layout = store.sensors.get(sensor_id)
-            missing = [band for band in bands if layout is not None and band not in layout.bands]
-            if layout is not None and missing:
+            there = store.sensors[sensor_id].bands if sensor_id in store.sensors else bands
+            missing = [band for band in bands if band not in there]
+            if missing:
                 raise EarthenwareError(
                     "BANDS_DIFFER",
                     f"The chip store '{store.uri}' has no band {missing[0]} of {sensor_id}, which the model reads.",

@@ -25,13 +25,7 @@ _REMEDY: Final = "Give the folder 'model' in the output of 'earthenware train', 
 
 
 class WeightsFile(BaseModel):
-    """The file of the weights.
-
-    Attributes:
-        path: Its name in the package.
-        bytes: Its size.
-        sha256: Its digest.
-    """
+    """Name, size and digest of the file of the weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -121,13 +115,7 @@ class Package:
 
 
 def fresh_model(name: str, config: Any, reads: ModelInput, seed: int) -> Encoder:
-    """Return a model in evaluation mode whose weights follow from ``seed`` alone; the caller's random numbers stay.
-
-    Args:
-        name: Its family.
-        config: Its configuration.
-        reads: Its input.
-        seed: Seed of the weights.
+    """Return a model of the family ``name`` whose weights follow from ``seed`` alone; the caller's random numbers stay.
 
     Raises:
         LookupError: There is no such family.
@@ -139,15 +127,9 @@ def fresh_model(name: str, config: Any, reads: ModelInput, seed: int) -> Encoder
 
 
 def save_package(directory: str | Path, model: Encoder, info: PackageInfo) -> str:
-    """Write a model as ``model.safetensors`` and ``model.json``; the same model and info give the same bytes.
+    """Write a model as ``model.safetensors`` and ``model.json`` to a folder or URI, and return the package's digest.
 
-    Args:
-        directory: Local folder or URI; what it holds of an earlier package is replaced.
-        model: The model.
-        info: Its input and its origin.
-
-    Returns:
-        The package's digest.
+    The same model and info give the same bytes. What the folder holds of an earlier package is replaced.
 
     Raises:
         ValueError: If the model does not read what ``info`` names.
@@ -174,10 +156,7 @@ def save_package(directory: str | Path, model: Encoder, info: PackageInfo) -> st
 
 
 def load_package(directory: str | Path) -> Package:
-    """Read what :func:`save_package` wrote; no code that lies in a package is ever run.
-
-    Args:
-        directory: Local folder or URI.
+    """Read what :func:`save_package` wrote to a folder or URI; no code that lies in a package is ever run.
 
     Raises:
         EarthenwareError: ``MODEL_MISSING`` when a file is not there, ``MODEL_FORMAT`` for another format, version or
@@ -189,11 +168,14 @@ def load_package(directory: str | Path) -> Package:
     document = _parse(text, where)
     weights = _read(uri, WEIGHTS_FILE)
     if hashlib.sha256(weights).hexdigest() != document.weights.sha256:
-        message = f"'{where}/{WEIGHTS_FILE}' is damaged: it is not the file that {DOCUMENT_FILE} names."
-        raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY)
+        raise _corrupt(f"'{where}/{WEIGHTS_FILE}' is damaged: it is not the file that {DOCUMENT_FILE} names.")
     info = PackageInfo(**{name: getattr(document, name) for name in PackageInfo.model_fields})
     model = _load_weights(_build(document, where), weights, where)
     return Package(model=model, info=info, digest=_digest(text, weights))
+
+
+def _corrupt(message: str) -> EarthenwareError:
+    return EarthenwareError("MODEL_CORRUPT", message, _REMEDY)
 
 
 def _read(uri: str, name: str) -> bytes:
@@ -208,8 +190,7 @@ def _parse(text: bytes, where: str) -> ModelDocument:
     try:
         document = json.loads(text)
     except ValueError as error:
-        message = f"'{where}/{DOCUMENT_FILE}' is not a complete JSON document: {error}."
-        raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY) from error
+        raise _corrupt(f"'{where}/{DOCUMENT_FILE}' is not a complete JSON document: {error}.") from error
     found: Mapping[str, Any] = document if isinstance(document, dict) else {}
     if found.get("format") != PACKAGE_FORMAT:
         message = f"'{where}' is not a model package: its {DOCUMENT_FILE} says format {found.get('format')!r}."
@@ -224,8 +205,7 @@ def _parse(text: bytes, where: str) -> ModelDocument:
     try:
         return ModelDocument.model_validate(document)
     except ValidationError as error:
-        message = invalid_fields(error, f"'{where}/{DOCUMENT_FILE}'", ModelDocument)
-        raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY) from error
+        raise _corrupt(invalid_fields(error, f"'{where}/{DOCUMENT_FILE}'", ModelDocument)) from error
 
 
 def _build(document: ModelDocument, where: str) -> Encoder:
@@ -245,16 +225,13 @@ def _build(document: ModelDocument, where: str) -> Encoder:
             "Use the Earthenware that trained it, or train the model again with this version.",
         )
     try:
-        for what, names in (
-            ("is unknown", set(document.config) - made.values),
-            ("is missing", made.values - set(document.config)),
-        ):
-            if names:
-                raise ValueError(f"the configuration value {', '.join(map(repr, sorted(names)))} {what}")
+        wrong = sorted(made.values ^ set(document.config))
+        if wrong:
+            kind = "missing" if wrong[0] in made.values else "unknown"
+            raise ValueError(f"the configuration value {wrong[0]!r} is {kind}")
         return fresh_model(document.family, made.config(**document.config), document.reads, seed=0)
     except (TypeError, ValueError) as error:
-        message = f"'{where}/{DOCUMENT_FILE}' is wrong: {str(error).rstrip('.')}."
-        raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY) from error
+        raise _corrupt(f"'{where}/{DOCUMENT_FILE}' is wrong: {str(error).rstrip('.')}.") from error
 
 
 def _load_weights(model: Encoder, weights: bytes, where: str) -> Encoder:
@@ -264,17 +241,15 @@ def _load_weights(model: Encoder, weights: bytes, where: str) -> Encoder:
     try:
         tensors = load(weights)
     except SafetensorError as error:
-        message = f"'{where}/{WEIGHTS_FILE}' is not a whole safetensors file: {error}."
-        raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY) from error
+        raise _corrupt(f"'{where}/{WEIGHTS_FILE}' is not a whole safetensors file: {error}.") from error
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            message = (
+            raise _corrupt(
                 f"'{where}/{WEIGHTS_FILE}' does not fit its {DOCUMENT_FILE}: the tensor {name} is "
                 f"{_shape(found.get(name))}, and the architecture wants {_shape(expected.get(name))}."
             )
-            raise EarthenwareError("MODEL_CORRUPT", message, _REMEDY)
     model.load_state_dict(tensors)
     return model
 

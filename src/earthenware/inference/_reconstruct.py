@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference._batches import iterate_batches
-from earthenware.inference._device import resolve_device
-from earthenware.inference._hiding import hiding_noise, key_of
 from earthenware.inference._info import Normalization
 from earthenware.inference._package import Package
-from earthenware.inference._session import require_fit, working_model
+from earthenware.inference._session import noise_for, working_model
 from earthenware.models import ReconstructingEncoder
 
 
@@ -33,7 +31,6 @@ class ChipReconstructions:
         visible: ``[chip, band, y, x]`` bool, valid pixels that the model saw.
         error: ``[chip]`` float32 mean error over the targets in normalised units, as the model counts it in training;
             NaN without any.
-        bands: Names of the bands.
         normalization: By which bands become normalised.
     """
 
@@ -43,7 +40,6 @@ class ChipReconstructions:
     masked: NDArray[np.bool_]
     visible: NDArray[np.bool_]
     error: NDArray[np.float32]
-    bands: tuple[str, ...]
     normalization: Normalization
 
     @property
@@ -88,19 +84,14 @@ def iterate_reconstructions(
         EarthenwareError: ``CANNOT_RECONSTRUCT``, ``DEVICE_UNAVAILABLE``, ``BANDS_DIFFER``, ``CHIP_SIZE``,
             ``CHIPS_CORRUPT``.
     """
-    require_fit(store, package)
     numbers = np.arange(len(store)) if indices is None else np.asarray(indices, dtype=np.int64)
-    ids = store.index["chip_id"]
-    with working_model(package.model, resolve_device(device)) as (model, target):
+    with working_model(store, package, device) as (model, target):
         if not isinstance(model, ReconstructingEncoder):
             message = f"A model of the family {package.model.family!r} does not fill in what is hidden of a chip."
             raise EarthenwareError("CANNOT_RECONSTRUCT", message, "Use a model that does.")
         for block, on_cpu in iterate_batches(store, numbers, package.info, batch_size):
-            batch = on_cpu.to(target)
-            keys = [key_of(name, seed) for name in ids.take(block).to_pylist()]
-            noise = hiding_noise(keys, model.noise_shape(store.chip_size)).to(target)
             with torch.inference_mode():
-                output = model.reconstruct(batch, noise)
+                output = model.reconstruct(on_cpu.to(target), noise_for(model, store, block, seed).to(target))
             yield ChipReconstructions(
                 indices=block,
                 target=np.where(on_cpu.valid.numpy(), on_cpu.pixels.numpy(), np.float32(np.nan)),
@@ -108,6 +99,5 @@ def iterate_reconstructions(
                 masked=output.hidden.cpu().numpy(),
                 visible=output.visible.cpu().numpy(),
                 error=output.error.cpu().numpy(),
-                bands=package.info.bands,
                 normalization=package.info.normalization,
             )

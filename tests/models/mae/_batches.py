@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -31,3 +32,8 @@ def make_batch(count: int = 3, *, size: int = 16, bands: int = 13, seed: int = 0
         timestamp=1.6e9 + 1e7 * torch.rand(count, generator=generator, dtype=torch.float64),
         gsd=torch.full((count,), 10.0),
     )
+
+
+def select(batch: CubeBatch, index: torch.Tensor) -> CubeBatch:
+    """Return the samples at ``index``."""
+    return CubeBatch(*(getattr(batch, field.name)[index] for field in fields(batch)))

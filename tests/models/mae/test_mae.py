@@ -11,7 +11,7 @@ from earthenware.models import CubeBatch, patchify
 from earthenware.models.mae import FAMILY, MAEOutput, MaskedAutoencoder
 
 from .._inputs import cube, grouped
-from ._batches import make_batch, small_model
+from ._batches import make_batch, select, small_model
 
 GROUPS = [group.name for group in cube().groups]
 
@@ -134,13 +134,13 @@ def test_a_sample_does_not_see_its_batch(model: MaskedAutoencoder) -> None:
     with torch.no_grad():
         tokens, output = model.encode(batch), model(batch, mask)
         order = torch.tensor([3, 0, 4, 2, 1])
-        shuffled = batch.select(order)
+        shuffled = select(batch, order)
         torch.testing.assert_close(model.embed(shuffled), model.embed(batch)[order], atol=1e-5, rtol=1e-5)
         again = model(shuffled, mask[order])
         torch.testing.assert_close(again.reconstruction, output.reconstruction[order], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(again.loss, output.loss)
         for i in range(5):
-            alone = batch.select(torch.tensor([i]))
+            alone = select(batch, torch.tensor([i]))
             torch.testing.assert_close(model.encode(alone).tokens[0], tokens.tokens[i], atol=1e-5, rtol=1e-5)
             single = model(alone, mask[i : i + 1])
             torch.testing.assert_close(single.patch_error[0], output.patch_error[i], atol=1e-5, rtol=1e-5)
