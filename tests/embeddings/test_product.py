@@ -84,11 +84,10 @@ def test_row_groups_have_the_stated_size_wherever_the_parts_end(inputs, tmp_path
         Path(embed(EmbedSpec(), inputs.chips, inputs.model, str(tmp_path / "e")).output) / EMBEDDINGS_FILE
     )
     for name, parts in {"one": [table], "many": [table.slice(i, 5) for i in range(0, len(table), 5)]}.items():
-        rows = _write.write_product(
+        _write.write_product(
             tmp_path / name, parts, table.schema, bounds=None, emb={}, row_group_bytes=9 * (4 * 32 + 3000)
         )
         meta = pq.read_metadata(tmp_path / name)
-        assert rows == len(table)
         assert [meta.row_group(i).num_rows for i in range(meta.num_row_groups)] == [9, 9, 9, 9]
         assert pq.read_table(tmp_path / name).equals(table)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "many").read_bytes()

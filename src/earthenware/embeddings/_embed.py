@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.embeddings import _stac
 from earthenware.embeddings._hilbert import hilbert_order
-from earthenware.embeddings._mlm import model_item
 from earthenware.embeddings._spec import EmbedSpec
 from earthenware.embeddings._write import product_rows, write_product
 from earthenware.errors import EarthenwareError
@@ -23,8 +21,6 @@ from earthenware.steps import Attempt, Reject, Result, StepReport, run_step
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from earthenware.inference import ChipEmbeddings, Package
 
 ALGORITHM_VERSION = 2
 ROWS_FILE = "rows.parquet"
@@ -40,8 +36,7 @@ def embed(spec: EmbedSpec, chips: str, model: str, output: str) -> StepReport:
         spec: How.
         chips: URI of the chip store.
         model: URI of the train step's output.
-        output: Prefix that gets ``embeddings.parquet`` and the STAC documents ``collection.json``, ``item.json`` and
-            ``model.json``.
+        output: Prefix that gets ``embeddings.parquet`` and the STAC documents.
 
     Returns:
         The report; its counts are ``embeddings`` and ``dimensions``.
@@ -72,15 +67,26 @@ class _Export:
         self.attempt = attempt
         self.store = ChipStore.open(chips)
         self.package_uri = package_uri(model)
-        self.package: Package = load_package(self.package_uri)
-        self.sensors = list(self.package.info.sensors)
-        self.order = self._order()
+        self.package = load_package(self.package_uri)
+
+    def run(self) -> Result:
+        order = self._order()
+        step = self.spec.part_chips
+        blocks = {f"{start:012d}": order[start : start + step] for start in range(0, len(order), step)}
+        done = 0
+        for key, indices in blocks.items():
+            if key not in self.attempt.committed():
+                self._part(key, indices, done, len(order))
+            else:
+                self.attempt.progress(done + len(indices), len(order), "chips")
+            done += len(indices)
+        self.attempt.check_rejects(len(order), self.spec.reject_limit)
+        return self._publish(list(blocks))
 
     def _order(self) -> NDArray[np.int64]:
         """Return the numbers of the chips to embed, along the Hilbert curve."""
         splits = self.store.column("split")
-        wanted = np.isin(splits, self.spec.splits) if self.spec.splits else np.ones(len(splits), bool)
-        chosen = np.flatnonzero(wanted)
+        chosen = np.flatnonzero(np.isin(splits, self.spec.splits)) if self.spec.splits else np.arange(len(splits))
         if not len(chosen):
             what = f"of the splits {', '.join(self.spec.splits)} " if self.spec.splits else ""
             message = f"The chip store '{storage.redact(self.store.uri)}' has no chips {what}to embed."
@@ -88,52 +94,11 @@ class _Export:
         lon, lat, ids = (self.store.column(name)[chosen] for name in ("lon", "lat", "chip_id"))
         return np.asarray(chosen[hilbert_order(lon, lat, ids.astype(str))])
 
-    def run(self) -> Result:
-        total = len(self.order)
-        step = self.spec.part_chips
-        keys = {f"{start:012d}": self.order[start : start + step] for start in range(0, total, step)}
-        done = 0
-        for key, indices in keys.items():
-            if key not in self.attempt.committed():
-                self._part(key, indices, done, total)
-            else:
-                self.attempt.progress(done + len(indices), total, "chips")
-            done += len(indices)
-        self.attempt.check_rejects(total, self.spec.reject_limit)
-        return self._publish(list(keys))
-
     def _part(self, key: str, indices: NDArray[np.int64], done: int, total: int) -> None:
         """Embed one block and commit it."""
-        encoded = self._encode(indices, done, total)
-        good = (encoded.valid_fraction > 0) & np.isfinite(encoded.embeddings).all(1)
-        ids = self.store.index["chip_id"]
-        rejects = [
-            Reject(ids[int(i)].as_py(), *_REASONS[bool(encoded.valid_fraction[row] > 0)])
-            for row, i in enumerate(indices)
-            if not good[row]
-        ]
-        kept = replace(
-            encoded,
-            embeddings=encoded.embeddings[good],
-            valid_fraction=encoded.valid_fraction[good],
-            reconstruction_loss=encoded.reconstruction_loss[good],
-        )
-        rows = product_rows(
-            self.store,
-            indices[good],
-            kept,
-            sensors=self.sensors,
-            model_digest=self.package.digest,
-            thumbnail_size=self.spec.thumbnail_size if self.spec.thumbnails else None,
-        )
-        path = f"{self.attempt.part_path(key)}/{ROWS_FILE}"
-        storage.write_table(rows, self.attempt.uri(path))
-        self.attempt.commit(key, {"path": path, "rows": len(rows)}, rejects)
-
-    def _encode(self, indices: NDArray[np.int64], done: int, total: int) -> ChipEmbeddings:
         from earthenware.inference import embed_chips
 
-        return embed_chips(
+        found = embed_chips(
             self.store,
             self.package,
             indices,
@@ -141,6 +106,24 @@ class _Export:
             device=self.spec.device,
             progress=lambda count, _: self.attempt.progress(done + count, total, "chips"),
         )
+        seen, finite = found.valid_fraction > 0, np.isfinite(found.embeddings).all(1)
+        good = seen & finite
+        ids = self.store.column("chip_id")[indices]
+        rejects = [
+            *(Reject(name, "NO_VALID_PIXELS", "none of its pixels is valid") for name in ids[~seen]),
+            *(Reject(name, "NOT_FINITE", "the model gave a vector that is not finite") for name in ids[seen & ~finite]),
+        ]
+        rows = product_rows(
+            self.store,
+            indices[good],
+            found.select(good),
+            sensors=list(self.package.info.sensors),
+            model_digest=self.package.digest,
+            thumbnail_size=self.spec.thumbnail_size if self.spec.thumbnails else None,
+        )
+        path = f"{self.attempt.part_path(key)}/{ROWS_FILE}"
+        storage.write_table(rows, self.attempt.uri(path))
+        self.attempt.commit(key, {"path": path, "rows": len(rows)}, rejects)
 
     def _parts(self, keys: list[str], columns: list[str] | None = None) -> Iterator[pa.Table]:
         records = self.attempt.committed()
@@ -148,14 +131,15 @@ class _Export:
             yield storage.read_table(self.attempt.uri(records[key]["path"]), columns)
 
     def _publish(self, keys: list[str]) -> Result:
-        dimensions = self.package.width
-        schema = product_schema(dimensions, thumbnails=self.spec.thumbnails)
-        facts = self._facts(keys, dimensions)
+        import pyarrow as pa
+
+        table = pa.concat_tables(self._parts(keys, ["geometry", "datetime", "site", "reconstruction_loss"]))
+        facts = self._facts(table)
         local = self.attempt.scratch / EMBEDDINGS_FILE
-        rows = write_product(
+        write_product(
             local,
             self._parts(keys),
-            schema,
+            product_schema(self.package.width, thumbnails=self.spec.thumbnails),
             bounds=facts.bounds,
             emb=_stac.footer(facts),
             row_group_bytes=self.spec.row_group_megabytes * 2**20,
@@ -163,66 +147,37 @@ class _Export:
         self.attempt.put_file(EMBEDDINGS_FILE, local)
         self.attempt.put_json(_stac.COLLECTION_FILE, _stac.collection(facts))
         self.attempt.put_json(_stac.ITEM_FILE, _stac.item(facts))
-        self.attempt.put_json(_stac.MODEL_FILE, model_item(facts))
-        losses = np.concatenate(
-            [
-                np.asarray(part["reconstruction_loss"].to_numpy(zero_copy_only=False), np.float64)
-                for part in self._parts(keys, ["reconstruction_loss"])
-            ]
-        )
-        metrics = {"reconstruction_loss": float(np.nanmean(losses))} if np.isfinite(losses).any() else {}
+        self.attempt.put_json(_stac.MODEL_FILE, _stac.model_item(facts))
+        losses = np.asarray(table["reconstruction_loss"].to_numpy(), np.float64)
         return Result(
-            counts={"embeddings": rows, "dimensions": dimensions},
-            metrics=metrics,
+            counts={"embeddings": len(table), "dimensions": self.package.width},
+            metrics={"reconstruction_loss": float(np.nanmean(losses))} if np.isfinite(losses).any() else {},
             details={"model_digest": self.package.digest, "bounds": list(facts.bounds)},
             # Links in the STAC documents depend on where the product lies; its rows do not.
             content=self.attempt.artifacts[EMBEDDINGS_FILE].sha256,
         )
 
-    def _facts(self, keys: list[str], dimensions: int) -> _stac.ProductFacts:
+    def _facts(self, table: pa.Table) -> _stac.ProductFacts:
         import shapely
 
-        tables = list(self._parts(keys, ["geometry", "datetime", "site"]))
-        shapes = np.concatenate(
-            [shapely.from_wkb(table["geometry"].to_numpy(zero_copy_only=False)) for table in tables]
-        )
-        sites = np.concatenate([np.asarray(table["site"].to_numpy(zero_copy_only=False)) for table in tables])
-        times = [moment for table in tables for moment in table["datetime"].to_pylist() if moment is not None]
-        if not len(shapes):
+        if not len(table):
             raise EarthenwareError("NO_CHIPS", "No chip of the store could be embedded.", "See rejects.parquet.")
-        west, south, east, north = (float(value) for value in shapely.total_bounds(shapes))
+        shapes = shapely.from_wkb(table["geometry"].to_numpy())
+        sites = table["site"].to_numpy().astype(str)
         footprint = shapely.union_all(
-            [shapely.convex_hull(shapely.union_all(shapes[sites == site])) for site in np.unique(sites.astype(str))]
+            [shapely.convex_hull(shapely.union_all(shapes[sites == site])) for site in np.unique(sites)]
         )
+        west, south, east, north = (float(value) for value in shapely.total_bounds(shapes))
+        times = [moment for moment in table["datetime"].to_pylist() if moment is not None]
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
-        numbers = self.package.info.normalization
         return _stac.ProductFacts(
-            product_id=self.spec.product_id,
-            license=self.spec.license,
+            spec=self.spec,
             output=self.attempt.output,
-            store=self.store.uri,
-            model=self.package_uri,
-            rows=len(shapes),
-            dimensions=dimensions,
-            chip_size=self.store.chip_size,
-            gsd=self.store.gsd,
-            bands={sensor: self.package.info.sensors[sensor] for sensor in self.sensors},
-            model_name=self.package.name,
-            description=self.package.description,
-            statistics=[
-                {"mean": float(mean), "stddev": float(std)} if known else {}
-                for mean, std, known in zip(numbers.mean, numbers.std, numbers.known, strict=True)
-            ],
-            architecture=self.package.hyperparameters,
-            parameters=self.package.parameters,
-            model_digest=self.package.digest,
+            store=self.store,
+            package=self.package,
+            package_uri=self.package_uri,
+            rows=len(table),
             bounds=(west, south, east, north),
             footprint=shapely.geometry.mapping(footprint),
             period=(min(times, default=epoch), max(times, default=epoch)),
         )
-
-
-_REASONS: dict[bool, tuple[str, str]] = {
-    False: ("NO_VALID_PIXELS", "none of its pixels is valid"),
-    True: ("NOT_FINITE", "the model gave a vector that is not finite"),
-}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from posixpath import commonprefix
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,9 @@ class Match:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that are text or numbers."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "thumbnail"}
-        values["datetime"] = None if self.datetime is None else self.datetime.isoformat()
-        return values
+        values = asdict(self)
+        del values["thumbnail"]
+        return values | {"datetime": None if self.datetime is None else self.datetime.isoformat()}
 
 
 @dataclass(frozen=True)
@@ -126,10 +127,8 @@ def search(
     if other_sites:
         sites = opened.column("site")
         excluded[0] |= sites == sites[row]
-    wanted = min(k, len(opened))
-    indices, distances = nearest_neighbours(
-        opened.embeddings[row : row + 1], opened.embeddings, wanted, excluded=excluded
-    )
+    query = opened.embeddings[row : row + 1]
+    indices, distances = nearest_neighbours(query, opened.embeddings, min(k, len(opened)), excluded=excluded)
     found = [(int(i), float(d)) for i, d in zip(indices[0], distances[0], strict=True) if i >= 0]
     matches = _matches(opened, [(row, 0.0), *found])
     return SearchResult(matches[0], tuple(matches[1:]), distance_km, len(opened))
@@ -141,18 +140,13 @@ def _row_of(product: EmbeddingProduct, chip_id: str) -> int:
     if len(rows):
         return int(rows[0])
     # difflib is slow on a long list: those that begin alike are enough to suggest from.
-    shared = sorted(ids.tolist(), key=lambda known: -_shared_start(known, chip_id))[:500]
+    shared = sorted(ids.tolist(), key=lambda known: -len(commonprefix([known, chip_id])))[:500]
     close = difflib.get_close_matches(chip_id, shared, n=1, cutoff=0.0)
     raise EarthenwareError(
         "UNKNOWN_CHIP",
         f"The product '{storage.redact(product.uri)}' has no chip '{chip_id}'.",
         f"The nearest id is '{close[0]}'." if close else "",
     )
-
-
-def _shared_start(one: str, other: str) -> int:
-    """Return how many first letters two texts share."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _row_at(product: EmbeddingProduct, lonlat: tuple[float, float]) -> tuple[int, float]:
@@ -166,7 +160,7 @@ def _row_at(product: EmbeddingProduct, lonlat: tuple[float, float]) -> tuple[int
     box = product.table["bbox"].combine_chunks()
     edges = [np.asarray(box.field(edge)) for edge in ("xmin", "xmax", "ymin", "ymax")]
     near = np.flatnonzero((edges[0] <= lon) & (lon <= edges[1]) & (edges[2] <= lat) & (lat <= edges[3]))
-    shapes = shapely.from_wkb(product.table["geometry"].take(near).to_numpy(zero_copy_only=False))
+    shapes = shapely.from_wkb(product.table["geometry"].take(near).to_numpy())
     inside = near[shapely.intersects_xy(shapes, lon, lat)] if len(near) else near
     if not len(inside):
         nearest = int(np.argmin(distance))
@@ -178,11 +172,12 @@ def _row_at(product: EmbeddingProduct, lonlat: tuple[float, float]) -> tuple[int
             f"{product.table['lat'][nearest].as_py():.5f}.",
         )
     times = product.table["datetime"].to_pylist()
-    newest = max(
-        inside.tolist(),
-        key=lambda row: (-round(float(distance[row]), 3), times[row].timestamp() if times[row] else -math.inf),
-    )
-    return int(newest), float(distance[newest])
+
+    def near_and_new(row: int) -> tuple[float, float]:
+        return -round(float(distance[row]), 3), times[row].timestamp() if times[row] else -math.inf
+
+    chosen = max(inside.tolist(), key=near_and_new)
+    return chosen, float(distance[chosen])
 
 
 def great_circle_km(lon: float, lat: float, lons: NDArray[Any], lats: NDArray[Any]) -> NDArray[np.float64]:

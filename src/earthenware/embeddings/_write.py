@@ -28,11 +28,11 @@ def product_rows(
     model_digest: str,
     thumbnail_size: int | None,
 ) -> pa.Table:
-    """Return the product's rows of some chips.
+    """Return the product's rows of chips `[chip]`, in the order of ``encoded``.
 
     Args:
         store: The chips.
-        indices: Chip numbers `[chip]`, in the order of ``encoded``.
+        indices: Numbers of the chips.
         encoded: What the model says of them.
         sensors: Ids of the sensors that the model reads.
         model_digest: Digest of the model.
@@ -42,43 +42,28 @@ def product_rows(
     import shapely
 
     index = store.index.take(pa.array(indices))
-    dimensions = encoded.embeddings.shape[1]
-    schema = product_schema(dimensions, thumbnails=thumbnail_size is not None)
-    bounds = shapely.bounds(shapely.from_wkb(index["geometry"].to_numpy(zero_copy_only=False)))
-    edges = ("xmin", "ymin", "xmax", "ymax")
-    box = pa.StructArray.from_arrays(
-        [pa.array(bounds[:, i].astype(np.float64)) for i in range(4)], fields=list(schema.field("bbox").type)
-    )
-    assert [field.name for field in box.type] == list(edges)
+    schema = product_schema(encoded.embeddings.shape[1], thumbnails=thumbnail_size is not None)
+    bounds = shapely.bounds(shapely.from_wkb(index["geometry"].to_numpy()))
     present = {sensor: index[column(sensor, "present")].to_pylist() for sensor in sensors}
     items = {sensor: index[column(sensor, "items")].to_pylist() for sensor in sensors}
     rows = range(len(indices))
     columns: dict[str, Any] = {
+        **{name: index[name] for name in schema.names if name in index.column_names},
         "id": index["chip_id"],
-        "geometry": index["geometry"],
-        "bbox": box,
+        "bbox": pa.StructArray.from_arrays(list(bounds.T), fields=list(schema.field("bbox").type)),
         "source_items": [[i for s in sensors if present[s][row] for i in items[s][row] or []] for row in rows],
         "sensors": [[s for s in sensors if present[s][row]] for row in rows],
         "cloud_fraction": _known(store.cloud_fraction()[indices]),
         "valid_fraction": _known(encoded.valid_fraction),
         "reconstruction_loss": _known(encoded.reconstruction_loss),
         "embedding": pa.FixedSizeListArray.from_arrays(
-            pa.array(np.ascontiguousarray(encoded.embeddings, np.float32).ravel()),
-            type=schema.field("embedding").type,
+            pa.array(encoded.embeddings.ravel()), type=schema.field("embedding").type
         ),
         "model_digest": [model_digest] * len(index),
     }
     if thumbnail_size is not None:
         columns["thumbnail"] = chip_thumbnails(store, indices, thumbnail_size)
-    for name in ("lon", "lat", "datetime", "gsd", "site", "split", "scene_id", "crs"):
-        columns[name] = index[name]
-    arrays = []
-    for field in schema:
-        values = columns[field.name]
-        if isinstance(values, pa.ChunkedArray):
-            values = values.combine_chunks()
-        arrays.append(values if isinstance(values, pa.Array) else pa.array(values, field.type))
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_pydict(columns, schema=schema)
 
 
 def _known(values: NDArray[np.floating[Any]]) -> list[float | None]:
@@ -93,24 +78,20 @@ def write_product(
     bounds: tuple[float, float, float, float] | None,
     emb: Mapping[str, Any],
     row_group_bytes: int,
-) -> int:
-    """Write the product's Parquet file; memory stays at about one row group and one part.
+) -> None:
+    """Write the product's local Parquet file; memory stays at about one row group and one part.
 
     Args:
-        path: Local file to write.
+        path: The file.
         parts: Tables of ``schema`` in the final order.
         schema: Columns of the product.
         bounds: West, south, east and north in degrees.
         emb: The ``emb`` entry of the footer.
         row_group_bytes: Size of a row group before encoding and compression.
-
-    Returns:
-        Number of rows.
     """
     import pyarrow.parquet as pq
 
     described = schema.with_metadata(geo_metadata(bounds, emb))
-    rows = 0
     # Vectors do not repeat: a dictionary costs time and finds nothing. Byte streams split by significance compress.
     split = ["embedding.list.element"]
     repeated = ["sensors.list.element", "model_digest", "site", "split", "scene_id", "crs", "source_items.list.element"]
@@ -122,33 +103,25 @@ def write_product(
         use_byte_stream_split=split,
         write_page_index=True,
     ) as writer:
-        for group in _groups(parts, row_group_bytes):
-            writer.write_table(group.cast(described), row_group_size=max(1, len(group)))
-            rows += len(group)
-    return rows
+        for group in _groups(parts, schema, max(1, row_group_bytes // _row_bytes(schema))):
+            writer.write_table(group.combine_chunks().cast(described), row_group_size=len(group))
 
 
-def _groups(parts: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
-    """Yield tables of the rows that fill ``size`` bytes; where they are cut does not depend on the parts."""
+def _groups(parts: Iterable[pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+    """Yield tables of so many rows; where they are cut does not depend on the parts."""
     import pyarrow as pa
 
-    held: pa.Table | None = None
-    per_group = 0
+    held = schema.empty_table()
     for part in parts:
-        if not len(part):
-            continue
-        if not per_group:
-            # From the widths of the columns that decide: thumbnails vary, so a typical one is assumed.
-            per_group = max(1, size // _row_bytes(part.schema))
-        held = part if held is None else pa.concat_tables([held, part])
-        while len(held) >= per_group:
-            yield held.slice(0, per_group).combine_chunks()
-            held = held.slice(per_group)
-    if held is not None and len(held):
-        yield held.combine_chunks()
+        held = pa.concat_tables([held, part])
+        while len(held) >= rows:
+            yield held.slice(0, rows)
+            held = held.slice(rows)
+    if len(held):
+        yield held
 
 
 def _row_bytes(schema: pa.Schema) -> int:
-    """Return the approximate size of a row: 4 bytes a dimension, 500 for the rest, 2500 for a thumbnail."""
+    """Return the approximate size of a row: 4 bytes a dimension, 500 for the rest, 2500 for a typical thumbnail."""
     dimensions = int(schema.field("embedding").type.list_size)
     return 4 * dimensions + 500 + (2500 if "thumbnail" in schema.names else 0)

@@ -32,6 +32,10 @@ class ChipEmbeddings:
     valid_fraction: NDArray[np.float32]
     reconstruction_loss: NDArray[np.float32]
 
+    def select(self, chips: NDArray[np.bool_]) -> ChipEmbeddings:
+        """Return those of some chips."""
+        return ChipEmbeddings(self.embeddings[chips], self.valid_fraction[chips], self.reconstruction_loss[chips])
+
 
 def embed_chips(
     store: ChipStore,

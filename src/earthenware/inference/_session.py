@@ -14,7 +14,7 @@ from torch import Tensor
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError, first_line
 from earthenware.inference._package import Package
-from earthenware.models import Encoder, HidingEncoder
+from earthenware.models import Encoder, ReconstructingEncoder
 
 
 def resolve_device(name: str) -> torch.device:
@@ -89,7 +89,7 @@ def key_of(chip_id: str, seed: int = 0) -> tuple[int, int]:
     return seed, int.from_bytes(hashlib.sha256(chip_id.encode()).digest()[:8], "big")
 
 
-def noise_for(model: HidingEncoder, store: ChipStore, chips: NDArray[np.int64], seed: int = 0) -> Tensor:
+def noise_for(model: ReconstructingEncoder, store: ChipStore, chips: NDArray[np.int64], seed: int = 0) -> Tensor:
     """Return the noise that says what a model hides of chips ``[chip]`` of a store."""
     keys = [key_of(name, seed) for name in store.index["chip_id"].take(chips).to_pylist()]
     return hiding_noise(keys, model.noise_shape(store.chip_size))
