@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightning.fabric.utilities.apply_func import move_data_to_device
 
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
@@ -27,7 +28,7 @@ from earthenware.training._checkpoint import (
     prune,
     unpack,
 )
-from earthenware.training._data import ChipLoader, lay, orientations
+from earthenware.training._data import ChipLoader, TrainingBatch, lay, orientations
 from earthenware.training._launch import _accelerator
 from earthenware.training._optimizer import adamw, parameter_groups
 from earthenware.training._sampler import ChipSampler
@@ -161,6 +162,13 @@ def test_what_is_hidden_belongs_to_the_chip_and_epoch_and_stays_in_validation():
     still = noise(2, batch_size=30, training=False)
     assert (still != whole).float().mean() > 0.99
     assert torch.equal(noise(3, batch_size=30, training=False), still)
+
+
+def test_a_batch_moves_to_the_device_whole():
+    batch = TrainingBatch(blank(np.arange(2)), torch.zeros(2, 3), 5)
+    moved = move_data_to_device(batch, torch.device("meta"))
+    assert {moved.noise.device.type, moved.cube.pixels.device.type, moved.cube.timestamp.device.type} == {"meta"}
+    assert moved.chips == 5
 
 
 def blank(chips: np.ndarray) -> CubeBatch:

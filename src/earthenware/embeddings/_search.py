@@ -24,17 +24,10 @@ EARTH_RADIUS_KM = 6371.0088
 
 @dataclass(frozen=True)
 class Match:
-    """One chip of a product.
+    """One chip of a product: its row, place in degrees and time in UTC.
 
     Attributes:
-        id: The chip's id.
         distance: Cosine distance to the query, 0 to 2; 0 for the query itself.
-        lon: Longitude of its centre in degrees.
-        lat: Latitude of its centre in degrees.
-        datetime: When it was acquired (UTC).
-        site: Its site.
-        split: Its split.
-        scene_id: The scene it was cut from.
         valid_fraction: Fraction of its pixels that the model saw.
         thumbnail: A JPEG, or None where the product has no thumbnails.
     """

@@ -6,7 +6,7 @@ its code version, configuration, what it reads, statistics, ignored flags, diges
 
 from __future__ import annotations
 
-from earthenware.inference._batches import chips_to_batch, iterate_batches
+from earthenware.inference._batches import chips_to_batch, iterate_batches, read_ahead
 from earthenware.inference._embed import ChipEmbeddings, embed_chips
 from earthenware.inference._info import Normalization, PackageInfo, model_input
 from earthenware.inference._package import (
@@ -39,6 +39,7 @@ __all__ = [
     "key_of",
     "load_package",
     "model_input",
+    "read_ahead",
     "resolve_device",
     "save_package",
 ]

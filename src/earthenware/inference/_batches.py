@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +15,8 @@ from numpy.typing import NDArray
 from earthenware.chips import ChipStore
 from earthenware.inference._info import PackageInfo
 from earthenware.models import CubeBatch
+
+T = TypeVar("T")
 
 
 def chips_to_batch(store: ChipStore, indices: Sequence[int] | NDArray[np.int64], info: PackageInfo) -> CubeBatch:
@@ -71,15 +76,20 @@ def iterate_batches(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     numbers = np.asarray(indices, dtype=np.int64)
     blocks = [numbers[start : start + batch_size] for start in range(0, len(numbers), batch_size)]
-    if not blocks:
-        return
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(chips_to_batch, store, blocks[0], info)
-        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-            batch = coming.result()
-            if following is not None:
-                coming = reader.submit(chips_to_batch, store, following, info)
-            yield block, batch
+    batches = read_ahead((partial(chips_to_batch, store, block, info) for block in blocks), ahead=1)
+    yield from zip(blocks, batches, strict=True)
+
+
+def read_ahead(tasks: Iterable[Callable[[], T]], *, ahead: int) -> Iterator[T]:
+    """Yield what tasks return, in order; a thread does the next ``ahead`` of them while the caller works."""
+    with ThreadPoolExecutor(1, thread_name_prefix="chips") as pool:
+        waiting: deque[Future[T]] = deque()
+        for task in tasks:
+            waiting.append(pool.submit(task))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _where_and_when(store: ChipStore, indices: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

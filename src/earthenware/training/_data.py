@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from earthenware.inference import hiding_noise
+from earthenware.inference import hiding_noise, read_ahead
 from earthenware.models import CubeBatch
 from earthenware.training._sampler import ChipSampler
 
@@ -75,31 +74,25 @@ class ChipLoader:
 
     def __iter__(self) -> Iterator[TrainingBatch]:
         """Yield the remaining batches of the sampler's epoch."""
+        for state, batch in read_ahead(self._tasks(), ahead=_AHEAD):
+            self._given = state
+            yield batch
+
+    def _tasks(self) -> Iterator[Callable[[], tuple[dict[str, Any], TrainingBatch]]]:
         epoch = self.sampler.epoch
-        with ThreadPoolExecutor(1, thread_name_prefix="chips") as pool:
-            waiting: deque[tuple[dict[str, Any], Future[TrainingBatch]]] = deque()
-            for positions in self.sampler:
-                size = self.sampler.global_size(self.sampler.step - 1)
-                task = pool.submit(self._make, self._chips[positions], epoch, size)
-                waiting.append((self.sampler.state_dict(), task))
-                if len(waiting) > _AHEAD:
-                    yield self._hand(waiting)
-            while waiting:
-                yield self._hand(waiting)
+        for positions in self.sampler:
+            size = self.sampler.global_size(self.sampler.step - 1)
+            yield partial(self._make, self.sampler.state_dict(), self._chips[positions], epoch, size)
 
-    def _hand(self, waiting: deque[tuple[dict[str, Any], Future[TrainingBatch]]]) -> TrainingBatch:
-        state, task = waiting.popleft()
-        batch = task.result()
-        self._given = state
-        return batch
-
-    def _make(self, chips: NDArray[np.int64], epoch: int, size: int) -> TrainingBatch:
+    def _make(
+        self, state: dict[str, Any], chips: NDArray[np.int64], epoch: int, size: int
+    ) -> tuple[dict[str, Any], TrainingBatch]:
         cube = self._read(chips)
         if self._augment:
             ways = orientations(chips, self.sampler.seed, epoch)
             cube.pixels, cube.valid = lay(cube.pixels, ways), lay(cube.valid, ways)
         keys = [(self.sampler.seed, epoch if self._training else _VALIDATION, int(chip), 4) for chip in chips]
-        return TrainingBatch(cube, hiding_noise(keys, self._shape), size)
+        return state, TrainingBatch(cube, hiding_noise(keys, self._shape), size)
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the loader stands."""

@@ -44,15 +44,16 @@ def train(spec: TrainSpec, chips: str, output: str, validation: str = "") -> Ste
             ``TRAINING_FAILED``, ``TRACKING_*``, what reading the store or the step contract raises, or for a Ray job
             what :func:`earthenware.launch.run_as_ray_job` raises.
     """
+    inputs = {"chips": chips}
 
     def body(attempt: Attempt) -> Result:
         return _body(spec, storage.normalise(chips), attempt)
 
     def here() -> StepReport:
-        return run_step(_STEP, ALGORITHM_VERSION, spec=spec, inputs={"chips": chips}, output=output, body=body)
+        return run_step(_STEP, ALGORITHM_VERSION, spec=spec, inputs=inputs, output=output, body=body)
 
     def command(where: str) -> tuple[str, ...]:
-        return step_command(_STEP, spec, {"chips": chips}, where)
+        return step_command(_STEP, spec, inputs, where)
 
     settings = ray_job_settings()
     report = here() if settings is None else run_as_ray_job(settings, here, command=command, workers=spec.workers)

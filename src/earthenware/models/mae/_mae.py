@@ -168,7 +168,8 @@ class MaskedAutoencoder(PretrainingEncoder, ReconstructingEncoder):
     def _to_pixels(self, tokens: Tensor, batch: CubeBatch) -> Tensor:
         """Spread ``[batch, group, patch]`` over the pixels of the groups' bands: ``[batch, band, y, x]``."""
         group_of = {band: number for number, group in enumerate(self.reads.groups) for band in group.bands}
-        patches = tokens[:, [group_of[band] for band in range(len(group_of))]].unflatten(2, self._grid(batch))
+        per_band = tokens[:, [group_of[band] for band in range(len(group_of))]]
+        patches = per_band.reshape(len(tokens), -1, *self._grid(batch))
         return patches.repeat_interleave(self.stride, 2).repeat_interleave(self.stride, 3)
 
     def _embed_patches(self, pixels: Tensor, grid: tuple[int, int], gsd: Tensor) -> Tensor:
