@@ -113,14 +113,8 @@ class _Export:
             *(Reject(name, "NO_VALID_PIXELS", "none of its pixels is valid") for name in ids[~seen]),
             *(Reject(name, "NOT_FINITE", "the model gave a vector that is not finite") for name in ids[seen & ~finite]),
         ]
-        rows = product_rows(
-            self.store,
-            indices[good],
-            found.select(good),
-            sensors=list(self.package.info.sensors),
-            model_digest=self.package.digest,
-            thumbnail_size=self.spec.thumbnail_size if self.spec.thumbnails else None,
-        )
+        size = self.spec.thumbnail_size if self.spec.thumbnails else None
+        rows = product_rows(self.store, indices[good], found.select(good), self.package, size)
         path = f"{self.attempt.part_path(key)}/{ROWS_FILE}"
         storage.write_table(rows, self.attempt.uri(path))
         self.attempt.commit(key, {"path": path, "rows": len(rows)}, rejects)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,14 @@ from earthenware.products import geo_metadata, product_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from earthenware.inference import ChipEmbeddings
+    from earthenware.inference import ChipEmbeddings, Package
 
 
 def product_rows(
     store: ChipStore,
     indices: NDArray[np.int64],
     encoded: ChipEmbeddings,
-    *,
-    sensors: Sequence[str],
-    model_digest: str,
+    package: Package,
     thumbnail_size: int | None,
 ) -> pa.Table:
     """Return the product's rows of chips `[chip]`, in the order of ``encoded``.
@@ -34,8 +32,7 @@ def product_rows(
         store: The chips.
         indices: Numbers of the chips.
         encoded: What the model says of them.
-        sensors: Ids of the sensors that the model reads.
-        model_digest: Digest of the model.
+        package: The model.
         thumbnail_size: Longest edge of a thumbnail in pixels; None for no thumbnails.
     """
     import pyarrow as pa
@@ -44,6 +41,7 @@ def product_rows(
     index = store.index.take(pa.array(indices))
     schema = product_schema(encoded.embeddings.shape[1], thumbnails=thumbnail_size is not None)
     bounds = shapely.bounds(shapely.from_wkb(index["geometry"].to_numpy()))
+    sensors = package.info.sensors
     present = {sensor: index[column(sensor, "present")].to_pylist() for sensor in sensors}
     items = {sensor: index[column(sensor, "items")].to_pylist() for sensor in sensors}
     rows = range(len(indices))
@@ -59,7 +57,7 @@ def product_rows(
         "embedding": pa.FixedSizeListArray.from_arrays(
             pa.array(encoded.embeddings.ravel()), type=schema.field("embedding").type
         ),
-        "model_digest": [model_digest] * len(index),
+        "model_digest": [package.digest] * len(index),
     }
     if thumbnail_size is not None:
         columns["thumbnail"] = chip_thumbnails(store, indices, thumbnail_size)

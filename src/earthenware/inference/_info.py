@@ -134,17 +134,15 @@ class PackageInfo(BaseModel):
     @property
     def normalization(self) -> Normalization:
         """The statistics as arrays."""
-        means, deviations, known = [], [], []
-        for sensor_id, bands in self.sensors.items():
-            for band in bands:
-                found = self.statistics.get(sensor_id, {}).get(band, BandStatistics())
-                mean, std = (math.nan if value is None else value for value in (found.mean, found.std))
-                known.append(math.isfinite(mean) and math.isfinite(std))
-                means.append(mean if known[-1] else 0.0)
-                deviations.append(std if known[-1] and std > 1e-6 else 1.0)
-        return Normalization(
-            mean=np.array(means, dtype=np.float32), std=np.array(deviations, dtype=np.float32), known=np.array(known)
-        )
+        found = [
+            self.statistics.get(one.sensor, {}).get(band, BandStatistics())
+            for one in self.reads.sensors
+            for band in one.bands
+        ]
+        mean, std = (np.array([getattr(one, name) for one in found], np.float64) for name in ("mean", "std"))
+        known = np.isfinite(mean) & np.isfinite(std)
+        scale = np.where(known & (std > 1e-6), std, 1.0)
+        return Normalization(np.where(known, mean, 0.0).astype(np.float32), scale.astype(np.float32), known)
 
     def require_bands_of(self, store: ChipStore) -> None:
         """Check that the store's sensors have the bands that the model reads.

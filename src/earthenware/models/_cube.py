@@ -95,12 +95,8 @@ class ModelInput:
             for name, bands in groups.items():
                 places = [one.bands.index(band) for band in bands]
                 known = (one.wavelengths_nm[place] for place in places)
-                found.append(
-                    BandGroup(
-                        name=name if often[name] == 1 else f"{one.sensor} {name}",
-                        bands=tuple(first + place for place in places),
-                        wavelengths_nm=tuple(nm for nm in known if nm is not None),
-                    )
-                )
+                unique = name if often[name] == 1 else f"{one.sensor} {name}"
+                wavelengths = tuple(nm for nm in known if nm is not None)
+                found.append(BandGroup(unique, tuple(first + place for place in places), wavelengths))
             first += len(one.bands)
         return tuple(found)

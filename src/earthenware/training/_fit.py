@@ -23,7 +23,7 @@ from earthenware.models import CubeBatch, PretrainingEncoder
 from earthenware.training._cache import Group, cached, cached_bytes
 from earthenware.training._checkpoint import SafetensorsCheckpoints, checkpoint_name, latest_checkpoint, prune
 from earthenware.training._data import ChipLoader
-from earthenware.training._job import Job, Post, split_chips, total_steps
+from earthenware.training._job import Job, Post, split_chips
 from earthenware.training._model import describe
 from earthenware.training._module import Pretraining, world_size
 from earthenware.training._sampler import ChipSampler
@@ -148,7 +148,8 @@ def fit(job: Job, place: Place, post: Post) -> None:
         noise = model.noise_shape(store.chip_size)
         return ChipLoader(sampler, chips, read, noise=noise, training=training, augment=spec.augment)
 
-    steps = total_steps(len(train), spec)
+    training = loader(train, training=True)
+    steps = spec.epochs * len(training)
     latest = latest_checkpoint(job.checkpoints)
     if latest and place.rank == 0:
         post({"kind": "log", "message": f"resuming after step {latest[0]} of {steps}"})
@@ -169,7 +170,7 @@ def fit(job: Job, place: Place, post: Post) -> None:
     )
     trainer.fit(
         Pretraining(model, spec, steps, job.attempt),
-        train_dataloaders=loader(train, training=True),
+        train_dataloaders=training,
         val_dataloaders=loader(validation, training=False) if len(validation) else None,
         ckpt_path=latest[1] if latest else None,
     )

@@ -45,8 +45,3 @@ class Job:
 def split_chips(store: ChipStore, split: str) -> NDArray[np.int64]:
     """Return the numbers of a split's chips `[chip]`, in the order of their ids."""
     return np.flatnonzero(store.column("split") == split)
-
-
-def total_steps(chips: int, spec: TrainSpec) -> int:
-    """Return the number of optimiser steps of a whole run over ``chips`` training chips."""
-    return spec.epochs * -(-chips // spec.batch_size)

@@ -10,7 +10,7 @@ from earthenware.errors import EarthenwareError
 from earthenware.launch import ray_job_settings, run_as_ray_job, step_command
 from earthenware.products import TrainedModel, record_step
 from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
-from earthenware.training._job import PACKAGE, split_chips, total_steps
+from earthenware.training._job import PACKAGE, split_chips
 from earthenware.training._record import Record
 from earthenware.training._sampler import ChipSampler
 from earthenware.training._spec import TrainSpec
@@ -65,11 +65,11 @@ def train(spec: TrainSpec, chips: str, output: str, validation: str = "") -> Ste
 def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
     store = ChipStore.open(chips)
     train_chips, validation_chips = (len(split_chips(store, split)) for split in ("train", "validation"))
-    _check(spec, store, train_chips)
+    epoch_steps = _check(spec, store, train_chips)
     if not validation_chips:
         attempt.warn("NO_VALIDATION_CHIPS", "no chip is in the validation split: there will be no validation loss")
     checkpoints = attempt.uri(_CHECKPOINTS)
-    steps = total_steps(train_chips, spec)
+    steps = spec.epochs * epoch_steps
     with Record(spec, store, attempt) as record:
         # Imported here: torch takes seconds, which a wrong spec should not cost.
         from earthenware.training._checkpoint import latest_checkpoint, prune
@@ -108,7 +108,8 @@ def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
     return Result(counts=counts, metrics=metrics, details=trained.details(), content=package.digest)
 
 
-def _check(spec: TrainSpec, store: ChipStore, chips: int) -> None:
+def _check(spec: TrainSpec, store: ChipStore, chips: int) -> int:
+    """Raise what can be said before training starts, and return the number of steps of an epoch."""
     if not chips:
         raise EarthenwareError(
             "NO_TRAINING_CHIPS",
@@ -118,7 +119,7 @@ def _check(spec: TrainSpec, store: ChipStore, chips: int) -> None:
     from earthenware.training._model import describe
 
     describe(store, spec)
-    ChipSampler(chips, spec.batch_size, seed=spec.seed, world_size=spec.workers)
+    return len(ChipSampler(chips, spec.batch_size, seed=spec.seed, world_size=spec.workers))
 
 
 def _table(history: list[dict[str, Any]]) -> pa.Table:
