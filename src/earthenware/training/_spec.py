@@ -87,7 +87,7 @@ class TrainSpec(Spec):
     model_name: str = Field(
         "",
         json_schema_extra=_FORM,
-        description="Name under which MLflow registers the model; empty: earthenware- and the family",
+        description="Name under which MLflow registers the model; empty: earthenware-FAMILY",
     )
 
     @field_validator("sensors")
