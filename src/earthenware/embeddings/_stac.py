@@ -62,6 +62,12 @@ class ProductFacts:
     footprint: Mapping[str, Any]
     period: tuple[datetime, datetime]
 
+    @property
+    def interval(self) -> list[str]:
+        """First and last acquisition as STAC writes them."""
+        moments = (moment.astimezone(UTC).isoformat(timespec="milliseconds") for moment in self.period)
+        return [moment.replace("+00:00", "Z") for moment in moments]
+
     def href(self, uri: str) -> str:
         """Return a link to ``uri``: relative to the product where both lie in one file system or bucket."""
         if storage.is_local(uri) and storage.is_local(self.output):
@@ -79,7 +85,7 @@ class ProductFacts:
 
     def feature(self, name: str, extensions: list[str], properties: Mapping[str, Any]) -> dict[str, Any]:
         """Return the part that all Items share: place and period are those of the rows."""
-        first, last = map(_instant, self.period)
+        first, last = self.interval
         return {
             "stac_version": _STAC_VERSION,
             "stac_extensions": extensions,
@@ -89,11 +95,6 @@ class ProductFacts:
             "geometry": dict(self.footprint),
             "properties": {"datetime": None, "start_datetime": first, "end_datetime": last, **properties},
         }
-
-
-def _instant(value: datetime) -> str:
-    """Return a moment as STAC writes it."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _link(relation: str, file: str, **more: str) -> dict[str, str]:
@@ -144,10 +145,7 @@ def collection(facts: ProductFacts) -> dict[str, Any]:
             f"from {', '.join(facts.package.info.sensors)}."
         ),
         "license": facts.spec.license,
-        "extent": {
-            "spatial": {"bbox": [list(facts.bounds)]},
-            "temporal": {"interval": [[_instant(moment) for moment in facts.period]]},
-        },
+        "extent": {"spatial": {"bbox": [list(facts.bounds)]}, "temporal": {"interval": [facts.interval]}},
         "emb:type": "chip",
         "emb:dimensions": width,
         "data_type": "float32",

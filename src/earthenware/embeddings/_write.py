@@ -26,14 +26,9 @@ def product_rows(
     package: Package,
     thumbnail_size: int | None,
 ) -> pa.Table:
-    """Return the product's rows of chips `[chip]`, in the order of ``encoded``.
+    """Return the product's rows of chips `[chip]`, of which ``encoded`` is what the model says.
 
-    Args:
-        store: The chips.
-        indices: Numbers of the chips.
-        encoded: What the model says of them.
-        package: The model.
-        thumbnail_size: Longest edge of a thumbnail in pixels; None for no thumbnails.
+    ``thumbnail_size`` is the longest edge of a thumbnail in pixels; None for no thumbnails.
     """
     import pyarrow as pa
     import shapely
@@ -77,11 +72,11 @@ def write_product(
     emb: Mapping[str, Any],
     row_group_bytes: int,
 ) -> None:
-    """Write the product's local Parquet file; memory stays at about one row group and one part.
+    """Write the product's Parquet file from its parts, in order; memory stays at about one row group and one part.
 
     Args:
-        path: The file.
-        parts: Tables of ``schema`` in the final order.
+        path: Local file.
+        parts: Tables of ``schema``.
         schema: Columns of the product.
         bounds: West, south, east and north in degrees.
         emb: The ``emb`` entry of the footer.
@@ -90,6 +85,8 @@ def write_product(
     import pyarrow.parquet as pq
 
     described = schema.with_metadata(geo_metadata(bounds, emb))
+    # Thumbnails vary, so that a typical one is assumed; 500 bytes are for all that is neither a vector nor a picture.
+    row_bytes = 4 * schema.field("embedding").type.list_size + 500 + (2500 if "thumbnail" in schema.names else 0)
     # Vectors do not repeat: a dictionary costs time and finds nothing. Byte streams split by significance compress.
     split = ["embedding.list.element"]
     repeated = ["sensors.list.element", "model_digest", "site", "split", "scene_id", "crs", "source_items.list.element"]
@@ -101,7 +98,7 @@ def write_product(
         use_byte_stream_split=split,
         write_page_index=True,
     ) as writer:
-        for group in _groups(parts, schema, max(1, row_group_bytes // _row_bytes(schema))):
+        for group in _groups(parts, schema, max(1, row_group_bytes // row_bytes)):
             writer.write_table(group.combine_chunks().cast(described), row_group_size=len(group))
 
 
@@ -117,9 +114,3 @@ def _groups(parts: Iterable[pa.Table], schema: pa.Schema, rows: int) -> Iterator
             held = held.slice(rows)
     if len(held):
         yield held
-
-
-def _row_bytes(schema: pa.Schema) -> int:
-    """Return the approximate size of a row: 4 bytes a dimension, 500 for the rest, 2500 for a typical thumbnail."""
-    dimensions = int(schema.field("embedding").type.list_size)
-    return 4 * dimensions + 500 + (2500 if "thumbnail" in schema.names else 0)

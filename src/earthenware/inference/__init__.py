@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from earthenware.inference._batches import chips_to_batch, iterate_batches, read_ahead
 from earthenware.inference._embed import ChipEmbeddings, embed_chips
-from earthenware.inference._info import Normalization, PackageInfo, model_input
-from earthenware.inference._package import ModelDocument, Package, fresh_model, load_package, save_package
+from earthenware.inference._info import ModelDocument, Normalization, PackageInfo, model_input
+from earthenware.inference._package import Package, fresh_model, load_package, save_package
 from earthenware.inference._reconstruct import ChipReconstructions, iterate_reconstructions
 from earthenware.inference._session import hiding_noise, key_of, resolve_device
 

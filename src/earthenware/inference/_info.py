@@ -1,20 +1,24 @@
-"""What a model must be told of its input, and what it may say of its training."""
+"""What a model is told of its input and says of its training, and the document that holds it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from earthenware.chips import BandStatistics, ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.models import ModelInput, SensorInput
 from earthenware.sensors import Mask, sensor
+
+PACKAGE_FORMAT: Final = "earthenware-model"
+PACKAGE_FORMAT_VERSION: Final = 2
+WEIGHTS_FILE: Final = "model.safetensors"
 
 
 def _flags(names: Any) -> Any:
@@ -159,3 +163,35 @@ class PackageInfo(BaseModel):
                     f"The chip store '{store.uri}' has no band {missing[0]} of {sensor_id}, which the model reads.",
                     f"Build chips with the bands {', '.join(bands)}.",
                 )
+
+
+class WeightsFile(BaseModel):
+    """Name, size and digest of the file of the weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Literal["model.safetensors"] = WEIGHTS_FILE
+    bytes: int
+    sha256: str
+
+
+class ModelDocument(PackageInfo):
+    """What ``model.json`` holds.
+
+    Attributes:
+        code_version: Version of the family's code that the weights belong to.
+        config: The family's configuration: with ``reads``, everything that decides the architecture.
+    """
+
+    format: Literal["earthenware-model"] = PACKAGE_FORMAT
+    format_version: Literal[2] = PACKAGE_FORMAT_VERSION
+    family: str
+    code_version: int
+    config: dict[str, bool | int | float | str]
+    weights: WeightsFile
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if set(self.ignore) != set(self.sensors):
+            raise ValueError("ignore must name the sensors that the model reads")
+        return self

@@ -7,57 +7,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, invalid_fields
-from earthenware.inference._info import PackageInfo
+from earthenware.inference._info import (
+    PACKAGE_FORMAT,
+    PACKAGE_FORMAT_VERSION,
+    WEIGHTS_FILE,
+    ModelDocument,
+    PackageInfo,
+    WeightsFile,
+)
 from earthenware.models import Description, Encoder, ModelInput, ReconstructingEncoder, families, family
 
-PACKAGE_FORMAT: Final = "earthenware-model"
-PACKAGE_FORMAT_VERSION: Final = 2
 DOCUMENT_FILE: Final = "model.json"
-WEIGHTS_FILE: Final = "model.safetensors"
 _REMEDY: Final = "Give the folder 'model' in the output of 'earthenware train', or train the model again."
-
-
-class WeightsFile(BaseModel):
-    """Name, size and digest of the file of the weights."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: Literal["model.safetensors"] = WEIGHTS_FILE
-    bytes: int
-    sha256: str
-
-
-class ModelDocument(PackageInfo):
-    """What ``model.json`` holds.
-
-    Attributes:
-        format: What the file is.
-        format_version: Version of this document.
-        family: Family of the model.
-        code_version: Version of the family's code that the weights belong to.
-        config: The family's configuration: with ``reads``, everything that decides the architecture.
-        weights: The weights.
-    """
-
-    format: Literal["earthenware-model"] = PACKAGE_FORMAT
-    format_version: Literal[2] = PACKAGE_FORMAT_VERSION
-    family: str
-    code_version: int
-    config: dict[str, bool | int | float | str]
-    weights: WeightsFile
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if set(self.ignore) != set(self.sensors):
-            raise ValueError("ignore must name the sensors that the model reads")
-        return self
 
 
 @dataclass(frozen=True)

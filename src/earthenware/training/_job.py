@@ -25,12 +25,9 @@ Post = Callable[[Note], object]
 
 @dataclass(frozen=True)
 class Job:
-    """What to train.
+    """What to train, and the URIs of its chips and checkpoints.
 
     Attributes:
-        spec: The spec.
-        chips: URI of the chip store.
-        checkpoints: Prefix of the checkpoints.
         attempt: Name of the attempt, for checkpoints and for files that the workers of one machine share.
         family: Family of the model; the process that trains may not know it yet.
     """

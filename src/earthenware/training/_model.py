@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
+
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import Package, PackageInfo, fresh_model, save_package
@@ -31,7 +33,7 @@ def describe(store: ChipStore, spec: TrainSpec) -> tuple[Any, PackageInfo]:
 def export(
     checkpoint: str, spec: TrainSpec, store: ChipStore, attempt: Attempt
 ) -> tuple[Package, list[dict[str, Any]]]:
-    """Write the package of a checkpoint's weights below the output; return it, and one row per epoch."""
+    """Write the package of a checkpoint's weights and its history to the output; return it, and one row per epoch."""
     state = SafetensorsCheckpoints().load_checkpoint(checkpoint)
     config, info = describe(store, spec)
     model = fresh_model(spec.family, config, info.reads, spec.seed)
@@ -39,6 +41,9 @@ def export(
     history: list[dict[str, Any]] = state["earthenware"]["history"]
     losses = {name: history[-1][name] for name in ("train_loss", "validation_loss")}
     info = info.model_copy(update={"metrics": {name: loss for name, loss in losses.items() if loss is not None}})
+    numbers = ("train_loss", "validation_loss", "learning_rate", "chips_per_second")
+    schema = pa.schema([("epoch", pa.int32()), *((name, pa.float64()) for name in numbers)])
+    attempt.put_table("history.parquet", pa.Table.from_pylist(history, schema=schema))
     folder = attempt.scratch / PACKAGE
     digest = save_package(folder, model, info)
     attempt.put_tree(PACKAGE, folder)

@@ -35,13 +35,7 @@ class Pretraining(pl.LightningModule):
 
     The loss of a step is the mean over all hidden patches of the *global* batch. Each worker scales its own sum by the
     global count, so the average of gradients that DDP takes is that of one worker with the whole batch: how many
-    workers there are changes rounding, not the mathematics.
-
-    Args:
-        model: The model.
-        spec: How to train it.
-        steps: Optimiser steps of the whole run.
-        attempt: Name of the attempt, which checkpoints say.
+    workers there are changes rounding, not the mathematics. ``steps`` are those of the whole run.
     """
 
     def __init__(self, model: PretrainingEncoder, spec: TrainSpec, steps: int, attempt: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
@@ -14,9 +12,6 @@ from earthenware.training._job import PACKAGE, split_chips
 from earthenware.training._record import Record
 from earthenware.training._sampler import ChipSampler
 from earthenware.training._spec import TrainSpec
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 ALGORITHM_VERSION = 2
 _STEP = "train"
@@ -86,7 +81,6 @@ def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
             raise EarthenwareError("TRAINING_FAILED", message, "Run the step again to resume.")
 
         package, history = export(latest[1], spec, store, attempt)
-        attempt.put_table("history.parquet", _table(history))
         metrics = {
             "train_loss": history[-1]["train_loss"],
             "validation_loss": history[-1]["validation_loss"],
@@ -120,11 +114,3 @@ def _check(spec: TrainSpec, store: ChipStore, chips: int) -> int:
 
     describe(store, spec)
     return len(ChipSampler(chips, spec.batch_size, seed=spec.seed, world_size=spec.workers))
-
-
-def _table(history: list[dict[str, Any]]) -> pa.Table:
-    import pyarrow as pa
-
-    numbers = ("train_loss", "validation_loss", "learning_rate", "chips_per_second")
-    schema = pa.schema([("epoch", pa.int32()), *((name, pa.float64()) for name in numbers)])
-    return pa.Table.from_pylist(history, schema=schema)
