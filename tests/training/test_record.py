@@ -61,7 +61,7 @@ def test_weights_outlive_a_store_that_goes_away(chips, tmp_path):
     run = tracking.resume_run(tracked.run_id, tracked.tracking_uri)
     assert run.logged_steps("train/train_loss") == {1, 2}
     assert len(run.client.search_runs([run.experiment_id])) == 1
-    assert tracked.version == "1"
+    assert (tracked.name, tracked.version) == ("earthenware-mae", "1")  # the name follows the family
 
 
 def test_a_given_run_is_used_and_left_open(chips, tmp_path, monkeypatch):
