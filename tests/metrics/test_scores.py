@@ -66,7 +66,7 @@ def test_interval_does_not_depend_on_the_order_of_records():
 def test_one_place_has_no_interval():
     interval = score_interval(np.array([1, 2]), np.array([1, 1]), np.array(["a", "a"]))
     assert interval.value == 0.5
-    assert np.isnan(interval.low)
+    assert interval.low is None
 
 
 def test_paired_difference_is_zero_for_equal_and_tighter_than_two_intervals():

@@ -18,7 +18,6 @@ from earthenware.metrics import collapse_diagnostics
 from earthenware.pages import Findings, encode_jpeg, render
 from earthenware.products import (
     METRICS_FILE,
-    CollapseResult,
     Evaluation,
     Features,
     PictureRecord,
@@ -87,7 +86,7 @@ class _Evaluation:
     def run(self) -> Result:
         reconstruction, drawn = self._reconstruction()
         probes, embeddings = self._probes(drawn)
-        collapse = CollapseResult.of(collapse_diagnostics(embeddings)) if len(embeddings) > 1 else None
+        collapse = collapse_diagnostics(embeddings) if len(embeddings) > 1 else None
         if collapse is not None and collapse.alarm:
             self.attempt.warn("COLLAPSE", f"the embeddings have collapsed: {'; '.join(collapse.reasons)}")
         pictures = self._pictures(reconstruction) if reconstruction is not None else {}
@@ -127,9 +126,7 @@ class _Evaluation:
             drawn,
             split=split,
             shown=self._shown(drawn),
-            seed=self.spec.seed,
-            batch_size=self.spec.batch_size,
-            device=self.spec.device,
+            spec=self.spec,
             progress=lambda done, total: self.attempt.progress(done, total, "chips"),
         )
         return result, drawn
@@ -203,8 +200,6 @@ class _Evaluation:
             columns = ["chip_id", "site", "datetime", "lon", "lat"]
             row = self.store.index.select(columns).slice(chip, 1).to_pylist()[0]
             path = f"pictures/reconstruction-{number:02d}.jpg"
-            found[path] = (
-                PictureRecord(**row, views=reconstruction.views, path=path),
-                encode_jpeg(panel, QUALITY),
-            )
+            record = PictureRecord(**row, views=reconstruction.views, path=path)
+            found[path] = (record, encode_jpeg(panel, QUALITY))
         return found

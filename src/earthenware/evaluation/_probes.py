@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from earthenware.metrics import (
     paired_difference,
     score_interval,
 )
-from earthenware.products import PROBES, Features, Probe, ProbeDifference, ProbeResult, ProbeScore, ScoreInterval
+from earthenware.products import PROBES, Features, Probe, ProbeDifference, ProbeResult, ProbeScore
 
 if TYPE_CHECKING:
     from earthenware.inference import Package
@@ -68,16 +67,11 @@ def run_probes(
     resamples: int,
     seed: int,
 ) -> ProbeResult:
-    """Fit both probes on each set of features and score them on held-out sites.
+    """Fit both probes, one with ``k`` voters, on each set of features, and score them on held-out sites.
 
-    Args:
-        train: Chips to fit on.
-        held_out: Chips to score on; those of classes that no training chip has are left out.
-        features: Name -> features of the training chips and of the held-out chips, `[chip, feature]` each: the
-            encoder, the same architecture with its first weights, mean and deviation of every band.
-        k: Voters of the nearest-neighbour probe.
-        resamples: Bootstrap draws.
-        seed: Seed of the bootstrap.
+    The features of the training chips and of the held-out chips are `[chip, feature]` each: those of the encoder, of
+    the same architecture with its first weights, and mean and deviation of every band. Held-out chips of classes that
+    no training chip has are left out.
     """
     seen = np.isin(held_out.labels, train.labels)
     scored = held_out.take(seen)
@@ -96,8 +90,8 @@ def run_probes(
                 ProbeScore(
                     probe=probe,
                     features=name,
-                    **asdict(classification_scores(scored.labels, guess)),
-                    interval=ScoreInterval.of(interval),
+                    **classification_scores(scored.labels, guess).model_dump(),
+                    interval=interval,
                     inverse_penalty=penalty,
                 )
             )
@@ -114,15 +108,13 @@ def run_probes(
             ProbeDifference(
                 probe=probe,
                 baseline=baseline,
-                interval=ScoreInterval.of(
-                    paired_difference(
-                        scored.labels,
-                        predicted[probe, "trained"],
-                        predicted[probe, baseline],
-                        scored.sites,
-                        resamples=resamples,
-                        seed=seed,
-                    )
+                interval=paired_difference(
+                    scored.labels,
+                    predicted[probe, "trained"],
+                    predicted[probe, baseline],
+                    scored.sites,
+                    resamples=resamples,
+                    seed=seed,
                 ),
             )
             for probe in PROBES

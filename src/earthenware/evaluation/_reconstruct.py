@@ -16,6 +16,7 @@ from earthenware.pages import Picture, View, hatch, montage, views_of
 from earthenware.products import METHODS, Errors, GroupErrors, ReconstructionResult
 
 if TYPE_CHECKING:
+    from earthenware.evaluation._spec import EvaluateSpec
     from earthenware.inference import Package
 
 
@@ -40,24 +41,13 @@ def measure_reconstruction(
     indices: NDArray[np.int64],
     *,
     split: str,
-    shown: Sequence[int] = (),
-    seed: int = 0,
-    batch_size: int = 64,
-    device: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    shown: Sequence[int],
+    spec: EvaluateSpec,
+    progress: Callable[[int, int], None],
 ) -> Reconstruction:
-    """Hide most of each chip and compare what the model and the baselines fill in.
+    """Hide most of each chip of a split, by their numbers, and compare what the model and the baselines fill in.
 
-    Args:
-        store: The chips.
-        package: The model.
-        indices: Chip numbers.
-        split: The split that they are of.
-        shown: Those of them to make pictures of.
-        seed: Seed of the masks.
-        batch_size: Chips per forward pass.
-        device: Where to run the model.
-        progress: Called with the number of chips done and the total.
+    Of those in ``shown`` there will be pictures. ``progress`` is called with the number of chips done and the total.
     """
     from earthenware.inference import iterate_reconstructions
 
@@ -65,7 +55,9 @@ def measure_reconstruction(
     views = views_of(package.info.sensors)
     pictures: dict[int, Picture] = {}
     done = 0
-    for batch in iterate_reconstructions(store, package, indices, batch_size=batch_size, device=device, seed=seed):
+    for batch in iterate_reconstructions(
+        store, package, indices, batch_size=spec.batch_size, device=spec.device, seed=spec.seed
+    ):
         target = np.nan_to_num(batch.target)
         errors["model"].add(target, batch.predicted, batch.masked)
         errors["mean"].add(target, np.zeros_like(target), batch.masked)
@@ -75,8 +67,7 @@ def measure_reconstruction(
             if chip in shown:
                 pictures[chip] = _panel(batch.original[row], batch.visible[row], batch.filled[row], views)
         done += len(target)
-        if progress is not None:
-            progress(done, len(indices))
+        progress(done, len(indices))
 
     def means(bands: tuple[int, ...] | None = None) -> dict[str, float]:
         return {method: errors[method].mean(bands) for method in METHODS}
@@ -98,13 +89,8 @@ def _panel(
 ) -> Picture:
     """Lay out one chip: a row per view; columns are the original, what the model saw, and the filled-in chip.
 
-    Each row has one stretch, that of its original, so that its pictures compare.
-
-    Args:
-        original: `[band, y, x]` in physical units, NaN where invalid.
-        visible: `[band, y, x]`, true where the model looked.
-        filled: `[band, y, x]`: the original where the model looked, its reconstruction elsewhere.
-        views: What to show.
+    Each row has one stretch, that of its original, so that its pictures compare. All arrays are `[band, y, x]`, values
+    in physical units, NaN where invalid.
     """
     rows = []
     for view in views:

@@ -57,15 +57,7 @@ def held_out_chips(store: ChipStore) -> tuple[NDArray[np.int64], str]:
 
 
 def labelled_chips(store: ChipStore, split: str, least: float, count: int, seed: int) -> LabelledChips:
-    """Return chips of a split whose land-cover class holds at least a fraction of them.
-
-    Args:
-        store: The chips.
-        split: The split.
-        least: Least fraction of a chip, 0 to 1, that its class must hold.
-        count: At most so many chips, drawn at random.
-        seed: Seed of the draw.
-    """
+    """Draw at most ``count`` chips of a split whose land-cover class holds at least the fraction ``least`` of them."""
     import pyarrow.compute as pc
 
     cover = np.asarray(pc.fill_null(store.index["land_cover"], -1).to_numpy(), np.int64)

@@ -9,13 +9,11 @@ from earthenware.lazy import lazy_exports
 if TYPE_CHECKING:
     from earthenware.metrics._collapse import CollapseDiagnostics, collapse_diagnostics
     from earthenware.metrics._components import components_to_rgb, principal_components
-    from earthenware.metrics._inpainting import bilinear_inpainting
     from earthenware.metrics._intervals import Interval, paired_difference, score_interval
     from earthenware.metrics._neighbours import nearest_neighbours
-    from earthenware.metrics._probes import knn_probe, linear_probe, standardise
-    from earthenware.metrics._reconstruction import SquaredErrors
+    from earthenware.metrics._probes import band_statistics, knn_probe, linear_probe, standardise
+    from earthenware.metrics._reconstruction import SquaredErrors, bilinear_inpainting
     from earthenware.metrics._scores import ClassificationScores, classification_scores
-    from earthenware.metrics._statistics import band_statistics
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 

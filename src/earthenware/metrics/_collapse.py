@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from earthenware.metrics._neighbours import unit_vectors
 
@@ -18,8 +18,7 @@ HIGHEST_DUPLICATES = 0.02
 """Two chips never hold the same pixels; more equal embeddings than this share mean that the input is ignored."""
 
 
-@dataclass(frozen=True)
-class CollapseDiagnostics:
+class CollapseDiagnostics(BaseModel):
     """How widely a set of features spreads.
 
     Attributes:
@@ -32,6 +31,8 @@ class CollapseDiagnostics:
         reasons: Why the alarm sounds; empty when it does not.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     effective_rank: float
     mean_cosine: float
     duplicate_share: float
@@ -39,6 +40,7 @@ class CollapseDiagnostics:
     records: int
     reasons: tuple[str, ...]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def alarm(self) -> bool:
         """Whether the features have collapsed."""
@@ -88,4 +90,11 @@ def collapse_diagnostics(features: NDArray[Any]) -> CollapseDiagnostics:
         reasons.append(f"the mean cosine between records is {cosine:.4f} (above {HIGHEST_COSINE})")
     if duplicates > HIGHEST_DUPLICATES:
         reasons.append(f"{duplicates:.1%} of the records have another's vector (above {HIGHEST_DUPLICATES:.0%})")
-    return CollapseDiagnostics(rank, cosine, duplicates, dimensions, number, tuple(reasons))
+    return CollapseDiagnostics(
+        effective_rank=rank,
+        mean_cosine=cosine,
+        duplicate_share=duplicates,
+        dimensions=dimensions,
+        records=number,
+        reasons=tuple(reasons),
+    )

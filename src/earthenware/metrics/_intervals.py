@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from earthenware.metrics._scores import SCORES, confusion_matrix
 
@@ -14,42 +14,48 @@ LEVEL = 0.95
 RESAMPLES = 2000
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(BaseModel):
     """A value with the percentile interval of its bootstrap.
 
     Attributes:
         value: The score, or difference of scores, on all records.
-        low: Lower end of the interval; NaN when there are fewer than two sites.
-        high: Upper end of the interval; NaN when there are fewer than two sites.
+        low: Lower end of the interval; None when there are fewer than two sites.
+        high: Upper end of the interval; None when there are fewer than two sites.
         sites: Number of sites that were resampled.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     sites: int
 
 
-def _weights(sites: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """How often each site is drawn in each resample, `[resample, site]`."""
-    draws = np.random.default_rng(seed).multinomial(sites, np.full(sites, 1.0 / sites), size=resamples)
-    return draws.astype(np.float64)
-
-
-def _by_site(
-    truth: NDArray[Any], predicted: NDArray[Any], site: NDArray[np.intp], sites: int, classes: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Confusion matrix of every site, `[site, true class, predicted class]`."""
-    return np.stack([confusion_matrix(truth[site == p], predicted[site == p], classes) for p in range(sites)])
+def _resampled(
+    truth: NDArray[Any], predictions: list[NDArray[Any]], sites: NDArray[Any], score: str, resamples: int, seed: int
+) -> tuple[list[tuple[float, NDArray[np.float64]]], int]:
+    """Score each of some predictions on all records and on the same resampled sites; return the number of sites too."""
+    if not len(truth) or len(truth) != len(sites):
+        raise ValueError(f"{len(truth)} records have {len(sites)} sites")
+    names, site = np.unique(sites, return_inverse=True)
+    number, classes = len(names), np.unique(np.concatenate([truth, *predictions]))
+    draws = np.random.default_rng(seed).multinomial(number, np.full(number, 1.0 / number), size=resamples)
+    scored = []
+    for predicted in predictions:
+        own = [confusion_matrix(truth[site == one], predicted[site == one], classes) for one in range(number)]
+        by_site = np.stack(own)  # [site, true class, predicted class]
+        samples = SCORES[score](np.tensordot(draws.astype(np.float64), by_site, axes=1))
+        scored.append((float(SCORES[score](by_site.sum(0))), samples))
+    return scored, number
 
 
 def _interval(value: float, samples: NDArray[np.float64], sites: int) -> Interval:
     samples = samples[~np.isnan(samples)]
     if sites < 2 or not len(samples):
-        return Interval(value, np.nan, np.nan, sites)
+        return Interval(value=value, low=None, high=None, sites=sites)
     low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, float(low), float(high), sites)
+    return Interval(value=value, low=float(low), high=float(high), sites=sites)
 
 
 def score_interval(
@@ -78,13 +84,8 @@ def score_interval(
     Raises:
         ValueError: When the lengths differ or there is no record.
     """
-    if not len(truth) or len(truth) != len(sites):
-        raise ValueError(f"{len(truth)} records have {len(sites)} sites")
-    names, site = np.unique(sites, return_inverse=True)
-    matrices = _by_site(truth, predicted, site, len(names), np.unique(np.concatenate([truth, predicted])))
-    function = SCORES[score]
-    samples = function(np.tensordot(_weights(len(names), resamples, seed), matrices, axes=1))
-    return _interval(float(function(matrices.sum(0))), samples, len(names))
+    ((value, samples),), number = _resampled(truth, [predicted], sites, score, resamples, seed)
+    return _interval(value, samples, number)
 
 
 def paired_difference(
@@ -99,29 +100,7 @@ def paired_difference(
 ) -> Interval:
     """Difference of two predictions' scores with a 95 % interval; both are scored on the same resampled sites.
 
-    Args:
-        truth: True labels `[record]`.
-        predicted: Predicted labels `[record]`.
-        baseline: The other predicted labels `[record]`; the difference is predicted minus baseline.
-        sites: The site of each record `[record]`.
-        score: A name in ``SCORES``.
-        resamples: Number of bootstrap draws.
-        seed: Seed of the draws.
-
-    Returns:
-        The difference and its percentile interval.
-
-    Raises:
-        ValueError: When the lengths differ or there is no record.
+    As :func:`score_interval`, of ``predicted`` minus ``baseline``, the other predicted labels `[record]`.
     """
-    if not len(truth) or len(truth) != len(sites):
-        raise ValueError(f"{len(truth)} records have {len(sites)} sites")
-    names, site = np.unique(sites, return_inverse=True)
-    classes = np.unique(np.concatenate([truth, predicted, baseline]))
-    function, weights = SCORES[score], _weights(len(names), resamples, seed)
-    values, samples = [], []
-    for labels in (predicted, baseline):
-        matrices = _by_site(truth, labels, site, len(names), classes)
-        values.append(float(function(matrices.sum(0))))
-        samples.append(function(np.tensordot(weights, matrices, axes=1)))
-    return _interval(values[0] - values[1], samples[0] - samples[1], len(names))
+    (ours, theirs), number = _resampled(truth, [predicted, baseline], sites, score, resamples, seed)
+    return _interval(ours[0] - theirs[0], ours[1] - theirs[1], number)

@@ -1,4 +1,4 @@
-"""Probes: how much a simple classifier reads out of frozen features."""
+"""Probes: how much a simple classifier reads out of frozen features, and the features that take no encoder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,30 @@ PENALTIES: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
 """Inverse strengths of the L2 penalty among which the linear probe chooses."""
 
 INNER_FOLDS = 3
+
+
+def band_statistics(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mean and standard deviation of every band over its valid pixels.
+
+    Args:
+        pixels: `[..., band, y, x]`, any unit.
+        valid: True for the pixels that count, same shape.
+
+    Returns:
+        `[..., 2 * band]`: the means, then the deviations; NaN for a band without a valid pixel.
+
+    Raises:
+        ValueError: When the shapes differ.
+    """
+    if pixels.shape != valid.shape:
+        raise ValueError(f"pixels have shape {pixels.shape}, valid {valid.shape}")
+    number = valid.sum((-2, -1)).astype(np.float64)
+    empty = np.where(number > 0, number, np.nan)
+    values = np.where(valid, pixels, 0.0).astype(np.float64)
+    mean = values.sum((-2, -1)) / empty
+    spread = np.where(valid, values - np.nan_to_num(mean)[..., None, None], 0.0)
+    deviation = np.sqrt((spread**2).sum((-2, -1)) / empty)
+    return np.concatenate([mean, deviation], axis=-1)
 
 
 def standardise(train: NDArray[Any], *others: NDArray[Any]) -> list[NDArray[np.float64]]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ClassificationScores:
+class ClassificationScores(BaseModel):
     """Scores of one set of predictions, each in 0..1.
 
     Attributes:
@@ -22,31 +21,21 @@ class ClassificationScores:
         macro_f1: Mean F1 over the classes that occur in truth or prediction.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     accuracy: float
     balanced_accuracy: float
     macro_f1: float
 
 
 def confusion_matrix(truth: NDArray[Any], predicted: NDArray[Any], classes: NDArray[Any]) -> Floats:
-    """Count records by true and predicted class.
+    """Count records by true and predicted class, `[true class, predicted class]`.
 
-    Args:
-        truth: True labels `[record]`.
-        predicted: Predicted labels `[record]`.
-        classes: The sorted labels that may occur `[class]`.
-
-    Returns:
-        Counts `[true class, predicted class]`.
-
-    Raises:
-        ValueError: When the lengths differ or a label is not in ``classes``.
+    ``classes`` are the sorted labels that occur `[class]`; a ValueError says that the lengths differ.
     """
     if truth.shape != predicted.shape:
         raise ValueError(f"truth has shape {truth.shape}, predicted {predicted.shape}")
     rows, columns = np.searchsorted(classes, truth), np.searchsorted(classes, predicted)
-    for positions, labels in ((rows, truth), (columns, predicted)):
-        if not np.array_equal(classes[np.minimum(positions, len(classes) - 1)], labels):
-            raise ValueError("a label is not among the classes")
     counts = np.bincount(rows * len(classes) + columns, minlength=len(classes) ** 2)
     return counts.reshape(len(classes), len(classes)).astype(np.float64)
 
@@ -104,6 +93,6 @@ def classification_scores(truth: NDArray[Any], predicted: NDArray[Any]) -> Class
         ValueError: When the lengths differ.
     """
     if not len(truth) and not len(predicted):
-        return ClassificationScores(np.nan, np.nan, np.nan)
+        return ClassificationScores(**dict.fromkeys(SCORES, np.nan))
     confusion = confusion_matrix(truth, predicted, np.unique(np.concatenate([truth, predicted])))
     return ClassificationScores(**{name: float(score(confusion)) for name, score in SCORES.items()})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, get_args
 
+from earthenware.metrics import Interval
 from earthenware.pages._charts import Dot, DotRow, dot_chart
 from earthenware.pages._html import number
-from earthenware.products import METHODS, PROBES, Errors, Evaluation, Features, ScoreInterval
+from earthenware.products import METHODS, PROBES, Errors, Evaluation, Features
 from earthenware.sensors import SENSORS
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _compared(value: float, other: float | None) -> str:
     return f"{abs(100 * (1 - ratio)):.0f} % {'below' if ratio <= 1 else 'above'}"
 
 
-def interval_text(interval: ScoreInterval, *, signed: bool = False) -> str:
+def interval_text(interval: Interval, *, signed: bool = False) -> str:
     """Return a score with its interval where it has one."""
     form = "+.2f" if signed else ".2f"
     text = f"{interval.value:{form}}"

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
         METHODS,
         METRICS_FILE,
         PROBES,
-        CollapseResult,
         Errors,
         Evaluation,
         Features,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
         ProbeResult,
         ProbeScore,
         ReconstructionResult,
-        ScoreInterval,
         read_evaluation,
     )
     from earthenware.products._model import (
@@ -57,7 +55,6 @@ __all__ = [
     "VERDICT_FILE",
     "BandFigures",
     "Breach",
-    "CollapseResult",
     "EmbeddingProduct",
     "Errors",
     "Evaluation",
@@ -72,7 +69,6 @@ __all__ = [
     "ProbeResult",
     "ProbeScore",
     "ReconstructionResult",
-    "ScoreInterval",
     "StoreFigures",
     "TrackedModel",
     "TrainedModel",

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import math
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
-import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, computed_field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, computed_field
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.metrics import ClassificationScores, CollapseDiagnostics, Interval
 from earthenware.steps import read_artifact
-
-if TYPE_CHECKING:
-    from earthenware.metrics import CollapseDiagnostics, Interval
 
 METRICS_FILE: Final = "metrics.json"
 
@@ -28,7 +24,7 @@ PROBES: Final[tuple[Probe, ...]] = get_args(Probe)
 
 def _known(value: Any) -> Any:
     """Return None for a number that is none: JSON has no other word for it."""
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 Number = Annotated[float | None, BeforeValidator(_known)]
@@ -82,33 +78,17 @@ class ReconstructionResult(_Document):
     groups: tuple[GroupErrors, ...]
 
 
-class ScoreInterval(_Document):
-    """A score or a difference of scores, with its 95 % interval from resampled sites; None without two of them."""
-
-    value: float
-    low: Number
-    high: Number
-    sites: int
-
-    @classmethod
-    def of(cls, interval: Interval) -> Self:
-        """Return what was measured."""
-        return cls(**asdict(interval))
-
-
-class ProbeScore(_Document):
-    """Scores (0 to 1) of one probe on one set of features.
+class ProbeScore(ClassificationScores):
+    """Scores of one probe on one set of features.
 
     Attributes:
+        interval: The balanced accuracy with its interval.
         inverse_penalty: What the linear probe chose; None for one that has no penalty.
     """
 
     probe: Probe
     features: Features
-    accuracy: float
-    balanced_accuracy: float
-    macro_f1: float
-    interval: ScoreInterval
+    interval: Interval
     inverse_penalty: float | None = None
 
 
@@ -118,7 +98,7 @@ class ProbeDifference(_Document):
     probe: Probe
     features: Features = "trained"
     baseline: Features
-    interval: ScoreInterval
+    interval: Interval
 
 
 class Labelled(_Document):
@@ -165,28 +145,6 @@ class ProbeResult(_Document):
         return next((row for row in self.results if (row.probe, row.features) == (probe, features)), None)
 
 
-class CollapseResult(_Document):
-    """How widely the embeddings spread; ``reasons`` says why the alarm sounds."""
-
-    effective_rank: float
-    mean_cosine: float
-    duplicate_share: float
-    dimensions: int
-    records: int
-    reasons: tuple[str, ...]
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def alarm(self) -> bool:
-        """Whether the embeddings have collapsed."""
-        return bool(self.reasons)
-
-    @classmethod
-    def of(cls, diagnostics: CollapseDiagnostics) -> Self:
-        """Return what was measured."""
-        return cls(**asdict(diagnostics))
-
-
 class PictureRecord(_Document):
     """A chip before and after reconstruction, as a picture below the evaluation's output.
 
@@ -216,16 +174,16 @@ class Evaluation(_Document):
 
     reconstruction: ReconstructionResult | None
     probes: ProbeResult
-    collapse: CollapseResult | None
-    pictures: tuple[PictureRecord, ...] = Field(default=())
+    collapse: CollapseDiagnostics | None
+    pictures: tuple[PictureRecord, ...] = ()
 
     def figures(self) -> dict[str, float]:
         """Return the numbers that are worth a place in a manifest and in MLflow, by name."""
         values: dict[str, float | None] = {}
         if self.reconstruction is not None:
-            values |= _named("reconstruction_error", self.reconstruction.overall)
-            for group in self.reconstruction.groups:
-                values |= _named(f"reconstruction_error_{group.name}", group)
+            groups = {f"_{group.name}": group for group in self.reconstruction.groups}
+            for name, errors in {"": self.reconstruction.overall, **groups}.items():
+                values |= {f"reconstruction_error{name}_{method}": getattr(errors, method) for method in METHODS}
         for row in self.probes.results:
             values[f"{row.probe}_balanced_accuracy_{row.features}"] = row.balanced_accuracy
         for gain in self.probes.differences:
@@ -234,10 +192,6 @@ class Evaluation(_Document):
             for name in ("effective_rank", "mean_cosine", "duplicate_share"):
                 values[f"embedding_{name}"] = getattr(self.collapse, name)
         return {name: float(value) for name, value in values.items() if value is not None}
-
-
-def _named(start: str, errors: Errors) -> Mapping[str, float | None]:
-    return {f"{start}_{method}": getattr(errors, method) for method in METHODS}
 
 
 def read_evaluation(output: str) -> Evaluation:

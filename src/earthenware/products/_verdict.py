@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-
-if TYPE_CHECKING:
-    from earthenware.steps import Attempt
+from earthenware.steps import Attempt, read_artifact, read_manifest
 
 VERDICT_FILE: Final = "verdict.json"
 
@@ -111,8 +109,6 @@ def read_verdict(validation: str) -> Verdict:
         EarthenwareError: ``NOT_FINISHED`` or ``NOT_A_VALIDATION`` when there is no finished validation,
             ``OUTPUT_DAMAGED`` when its file was changed, ``BAD_VERDICT`` when it is of another version.
     """
-    from earthenware.steps import read_artifact, read_manifest
-
     manifest = read_manifest(validation)
     if VERDICT_FILE not in manifest.artifacts:
         message = f"'{storage.redact(validation)}' is the output of '{manifest.step}', not of a validation."

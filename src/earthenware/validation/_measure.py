@@ -1,7 +1,7 @@
 """Pixel statistics of chips, vectorised over a block of them.
 
 Everything is counted on the stored integers and turned into physical units at the end, so that no float copy of the
-pixels is made.
+pixels is made. Here ``pixels`` are stored values `[chip, band, y, x]`, and a ``mask`` holds flags `[chip, y, x]`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,10 @@ _EDGE: Final = np.int16(32767)
 
 
 def measure_bands(layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-    """Describe each band of each chip.
+    """Describe each band of each chip, `[chip, band]`.
 
-    Args:
-        layout: The sensor.
-        pixels: Stored values, `[chip, band, y, x]`.
-        mask: Flags, `[chip, y, x]`.
-
-    Returns:
-        Arrays `[chip, band]`: ``pixels``, ``valid`` and ``implausible`` (numbers of them; what is flagged as cloud or
-        saturated may hold any value), ``sum`` and ``squares`` (of physical values), and ``minimum``, ``maximum``
-        (physical; NaN where no pixel is valid).
+    Numbers of ``pixels``, of ``valid`` and of ``implausible`` ones (what is flagged as cloud or saturated may hold any
+    value); ``sum`` and ``squares`` of physical values; their ``minimum`` and ``maximum``, NaN where none is valid.
     """
     measured = pixels != layout.nodata
     valid = np.count_nonzero(measured, axis=(2, 3))
@@ -75,13 +68,12 @@ def _implausible(
     minimum: NDArray[np.float64],
     maximum: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    counts = np.zeros(pixels.shape[:2], dtype=np.int64)
     legend = SENSORS[layout.id].legend if layout.id in SENSORS else {}
     if legend:
         known = np.zeros(2**16, dtype=bool)
         known[[*legend, layout.nodata]] = True  # negative codes count from the end, as in the view below
-        counts += np.count_nonzero(~known[pixels.view(np.uint16)], axis=(2, 3))
-        return counts
+        return np.asarray(np.count_nonzero(~known[pixels.view(np.uint16)], axis=(2, 3)))
+    counts = np.zeros(pixels.shape[:2], dtype=np.int64)
     low, high = plausible_range(layout)
     with np.errstate(invalid="ignore"):
         suspects = (minimum < low) | (maximum > high)
@@ -95,16 +87,10 @@ def _implausible(
 
 
 def measure_chips(layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-    """Compare each chip's mask with its pixels.
+    """Compare each chip's mask with its pixels, `[chip]`.
 
-    Args:
-        layout: The sensor.
-        pixels: Stored values, `[chip, band, y, x]`.
-        mask: Flags, `[chip, y, x]`.
-
-    Returns:
-        Arrays `[chip]`: ``nodata_fraction`` (of the flag), ``flagged_but_measured`` (pixels with the nodata flag that
-        hold a value in some band) and ``nodata_but_unflagged`` (pixels without it that lack a value in some band).
+    ``nodata_fraction`` is that of the flag, ``flagged_but_measured`` counts pixels with the nodata flag that hold a
+    value in some band, ``nodata_but_unflagged`` pixels without it that lack a value in some band.
     """
     missing = pixels == layout.nodata
     anywhere, everywhere = missing.any(axis=1), missing.all(axis=1)
@@ -129,21 +115,12 @@ def colour_bands(layout: SensorLayout) -> dict[str, int]:
 
 
 def vegetation_means(
-    layout: SensorLayout,
-    pixels: NDArray[np.int16],
-    mask: NDArray[np.uint8],
-    land_cover: NDArray[np.int16],
+    layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray[np.uint8], land_cover: NDArray[np.int16]
 ) -> dict[str, NDArray[Any]]:
-    """Sum red and near infrared over clear vegetation.
+    """Sum red and near infrared over clear vegetation, for a sensor that has :func:`colour_bands`.
 
-    Args:
-        layout: A sensor that has :func:`colour_bands`.
-        pixels: Stored values, `[chip, band, y, x]`.
-        mask: The sensor's flags, `[chip, y, x]`.
-        land_cover: Stored WorldCover codes, `[chip, y, x]`.
-
-    Returns:
-        Arrays `[chip]`: ``vegetation`` (pixels), ``red`` and ``near_infrared`` (sums of physical values over them).
+    Of each chip the number of pixels with ``vegetation``, by WorldCover codes `[chip, y, x]`, and the sums of physical
+    values over them, ``red`` and ``near_infrared``.
     """
     blue, red, near_infrared = (pixels[:, place] for place in colour_bands(layout).values())
     clear = (mask & (Mask.NODATA | Mask.CLOUD | Mask.SHADOW | Mask.SNOW | Mask.WATER | Mask.SATURATED)) == 0

@@ -54,11 +54,7 @@ class EvidenceGatherer:
         self._numbers: list[NDArray[np.int32]] = []  # [band, pixel]
 
     def add(
-        self,
-        scenes: NDArray[Any],
-        applied: NDArray[np.int32],
-        pixels: NDArray[np.int16],
-        mask: NDArray[np.uint8],
+        self, scenes: NDArray[Any], applied: NDArray[np.int32], pixels: NDArray[np.int16], mask: NDArray[np.uint8]
     ) -> None:
         """Take the clear pixels of some chips, with the offset (DN) put back that was removed from each.
 
@@ -98,14 +94,8 @@ def offset_table(
 ) -> pd.DataFrame:
     """Return one row per scene of a sensor with offsets: what was declared, what was done, and what its pixels say.
 
-    Args:
-        evidence: Sensor -> scene -> evidence; a scene whose pixels were not read has none.
-        chips: The table of chips, for what the index says about each scene.
-        sensors: The store's sensors.
-        spec: The limits.
-
-    Returns:
-        The table, with a column per expectation that is True where a scene keeps to it; empty without such a sensor.
+    A column per expectation is True where a scene keeps to it. A scene whose pixels were not read has no evidence
+    (sensor -> scene -> evidence); without a sensor that has offsets the table is empty.
     """
     import pandas as pd
 
@@ -157,11 +147,8 @@ def _scenes(sensor: str, chips: pd.DataFrame) -> pd.DataFrame:
 def _judge(offsets: pd.DataFrame, spec: ValidateSpec, size: int) -> None:
     """Add one column per expectation, True where a scene keeps to it, and what their sentences say of a scene.
 
-    Args:
-        offsets: Scenes of one sensor: ``declared``, ``applied`` and ``dark_dn`` (DN), ``contradicted``, and from its
-            pixels ``seen_dark`` (DN with the removed offset put back), ``suspected``, ``denied``, ``why``.
-        spec: The limits.
-        size: The offset that the sensor's products may carry (DN).
+    The scenes are of one sensor, whose products may carry an offset of ``size`` (DN). ``declared``, ``applied``,
+    ``dark_dn`` and ``seen_dark`` are DN too, the last one with the removed offset put back.
     """
     declared, applied, dark, seen = (
         offsets[name].astype(float) for name in ("declared", "applied", "dark_dn", "seen_dark")
@@ -190,9 +177,7 @@ def _judge(offsets: pd.DataFrame, spec: ValidateSpec, size: int) -> None:
 def add_claims(offsets: pd.DataFrame, scenes: Sequence[str]) -> None:
     """Say what the items claim: their processing baseline where a scene breaks the contract and it can be known.
 
-    Args:
-        offsets: The table of :func:`offset_table`; gets a column ``claim``.
-        scenes: URIs of the tables of scenes behind the store; one that is out of reach is done without.
+    It stands in the tables of scenes behind the store; one that is out of reach is done without.
     """
     told = offsets[~(offsets["agrees"] & offsets["removed"])]
     found: dict[tuple[str, str], float] = {}
