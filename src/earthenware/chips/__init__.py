@@ -6,9 +6,16 @@ arrays ``pixels`` [chip, band, y, x] int16 and ``mask`` [chip, y, x] uint8, one 
 """
 
 from earthenware.chips._digest import chip_digest
-from earthenware.chips._document import FORMAT, FORMAT_VERSION, STORE_FILE, BandStatistics, PartEntry, StoreDocument
+from earthenware.chips._document import (
+    FORMAT,
+    FORMAT_VERSION,
+    STORE_FILE,
+    BandStatistics,
+    PartEntry,
+    SensorLayout,
+    StoreDocument,
+)
 from earthenware.chips._index import column, index_schema
-from earthenware.chips._layout import SensorLayout
 from earthenware.chips._reader import ChipArrays, ChipStore
 from earthenware.chips._store import merge_documents, store_document, write_chips
 from earthenware.chips._writer import ChipWriter, PartSummary

@@ -10,9 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from earthenware import storage
-from earthenware.chips._document import PIXELS
-from earthenware.chips._layout import SensorLayout
+from earthenware.chips._document import PIXELS, SensorLayout
 from earthenware.chips._shards import ShardedArray
 from earthenware.sensors import Mask
 
@@ -31,60 +32,43 @@ def shard_chips(chip_size: int, layouts: list[SensorLayout], expected: int) -> i
 
 
 def create_arrays(directory: Path, layout: SensorLayout, chips: int, chip_size: int, shard: int) -> tuple[Any, Any]:
-    """Create the pixel array and the mask array of one sensor.
-
-    Args:
-        directory: The part's local directory.
-        layout: The sensor.
-        chips: Number of chips.
-        chip_size: Edge of a chip in pixels.
-        shard: Chips per shard.
-
-    Returns:
-        The Zarr arrays pixels [chip, band, y, x] and mask [chip, y, x].
-    """
+    """Create the arrays of one sensor: pixels [chip, band, y, x] and mask [chip, y, x], ``shard`` chips to a shard."""
     import zarr
     import zarrs  # noqa: F401  registers the codec pipeline
     from zarr.codecs import BloscCodec, Crc32cCodec
 
-    def compressors(size: int) -> list[Any]:
-        return [BloscCodec(typesize=size, cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()]
+    def create(name: str, dtype: str, fill: int, axes: dict[str, int], attributes: dict[str, Any]) -> Any:
+        blosc = BloscCodec(typesize=np.dtype(dtype).itemsize, cname="lz4", clevel=5, shuffle="bitshuffle")
+        return group.create_array(
+            f"{layout.id}/{name}",
+            shape=(chips, *axes.values()),
+            shards=(shard, *axes.values()),
+            chunks=(1, *axes.values()),
+            dtype=dtype,
+            fill_value=fill,
+            compressors=[blosc, Crc32cCodec()],
+            dimension_names=("chip", *axes),
+            attributes=attributes,
+        )
 
-    bands, edge = len(layout.bands), chip_size
+    image = {"y": chip_size, "x": chip_size}
+    encoding = {
+        "scale_factor": layout.scale,
+        "add_offset": layout.offset,
+        "_FillValue": layout.nodata,
+        "bands": list(layout.bands),
+        "wavelengths_nm": list(layout.wavelengths_nm),
+    }
+    flags = {
+        "flag_masks": [int(flag) for flag in Mask],
+        "flag_meanings": " ".join(str(flag.name).lower() for flag in Mask),
+    }
     with zarr.config.set(_PIPELINE):
         group = zarr.open_group(directory / PIXELS, mode="a", zarr_format=3)
-        pixels = group.create_array(
-            f"{layout.id}/{PIXEL}",
-            shape=(chips, bands, edge, edge),
-            shards=(shard, bands, edge, edge),
-            chunks=(1, bands, edge, edge),
-            dtype=layout.dtype,
-            fill_value=layout.nodata,
-            compressors=compressors(2),
-            dimension_names=("chip", "band", "y", "x"),
-            attributes={
-                "scale_factor": layout.scale,
-                "add_offset": layout.offset,
-                "_FillValue": layout.nodata,
-                "bands": list(layout.bands),
-                "wavelengths_nm": list(layout.wavelengths_nm),
-            },
+        return (
+            create(PIXEL, layout.dtype, layout.nodata, {"band": len(layout.bands), **image}, encoding),
+            create(MASK, "uint8", int(Mask.NODATA), image, flags),
         )
-        mask = group.create_array(
-            f"{layout.id}/{MASK}",
-            shape=(chips, edge, edge),
-            shards=(shard, edge, edge),
-            chunks=(1, edge, edge),
-            dtype="uint8",
-            fill_value=int(Mask.NODATA),
-            compressors=compressors(1),
-            dimension_names=("chip", "y", "x"),
-            attributes={
-                "flag_masks": [int(flag) for flag in Mask],
-                "flag_meanings": " ".join(str(flag.name).lower() for flag in Mask),
-            },
-        )
-    return pixels, mask
 
 
 def sharded_array(part: str, layout: SensorLayout, name: str, chips: int, chip_size: int) -> ShardedArray:

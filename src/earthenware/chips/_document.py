@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from earthenware import storage
-from earthenware.chips._layout import SensorLayout
+from earthenware import sensors, storage
 from earthenware.errors import EarthenwareError, invalid_fields
+from earthenware.sensors import NODATA
 
 FORMAT: Final = "earthenware-chips"
 FORMAT_VERSION = 1
@@ -25,6 +27,55 @@ PIXELS = "pixels.zarr"
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Format version -> the function that turns its documents into those of the next version. Version 1 is the first."""
+
+
+class SensorLayout(BaseModel):
+    """The stored form of one sensor: physical value = stored * scale + offset.
+
+    The store says it itself, so that a reader needs no table of sensors.
+
+    Attributes:
+        id: The sensor's id, which is its STAC collection id.
+        bands: Band names in stored order.
+        kind: "optical", "radar", "elevation" or "label".
+        scale: Physical units per stored unit.
+        offset: Physical value of a stored 0.
+        nodata: Stored value that means no measurement.
+        dtype: NumPy name of the stored type.
+        wavelengths_nm: Centre wavelength of each band in nanometres; None where a band has none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    bands: tuple[str, ...]
+    kind: str
+    scale: float
+    offset: float
+    nodata: Literal[-32768] = NODATA
+    dtype: Literal["int16"] = "int16"
+    wavelengths_nm: tuple[float | None, ...] = ()
+
+    @classmethod
+    def of(cls, sensor_id: str) -> SensorLayout:
+        """Return the layout of a sensor of the sensor table.
+
+        Raises:
+            EarthenwareError: ``UNKNOWN_SENSOR``.
+        """
+        sensor = sensors.sensor(sensor_id)
+        return cls(
+            id=sensor.id,
+            bands=tuple(band.name for band in sensor.bands),
+            kind=sensor.kind,
+            scale=sensor.scale,
+            offset=sensor.offset,
+            wavelengths_nm=tuple(band.wavelength_nm for band in sensor.bands),
+        )
+
+    def decode(self, stored: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Turn stored pixels (any shape) into physical units, NaN where there is no measurement."""
+        return sensors.decode(stored, self.scale, self.offset)
 
 
 class PartEntry(BaseModel):
@@ -141,17 +192,7 @@ def migrate(
     version: int = FORMAT_VERSION,
     migrations: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = MIGRATIONS,
 ) -> dict[str, Any]:
-    """Bring a document to the current format version.
-
-    Args:
-        document: A parsed ``store.json``.
-        where: The store's URI, for messages.
-        version: The version to reach.
-        migrations: The functions to pass through.
-
-    Raises:
-        EarthenwareError: ``NOT_A_CHIP_STORE`` for another kind of document, ``STORE_TOO_NEW`` for a newer one.
-    """
+    """Bring the document of the store at ``where`` to a format version; errors as of :meth:`StoreDocument.read`."""
     found = document.get("format_version")
     if document.get("format") != FORMAT or not isinstance(found, int) or found < 1:
         raise EarthenwareError(

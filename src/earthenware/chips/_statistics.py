@@ -13,8 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from earthenware.chips._document import BandStatistics
-from earthenware.chips._layout import SensorLayout
+from earthenware.chips._document import BandStatistics, SensorLayout
 from earthenware.sensors import UNUSABLE
 
 Sums = dict[str, dict[str, list[int]]]
@@ -25,16 +24,7 @@ _BLOCK = 2**22
 
 
 def band_sums(layout: SensorLayout, pixels: NDArray[np.int16], mask: NDArray[np.uint8]) -> dict[str, list[int]]:
-    """Sum the usable pixels of each band.
-
-    Args:
-        layout: The sensor.
-        pixels: Stored values, [chip, band, y, x].
-        mask: Flags, [chip, y, x].
-
-    Returns:
-        Band -> [count, sum, sum of squares].
-    """
+    """Sum the usable pixels [chip, band, y, x] of each band, by the flags [chip, y, x]."""
     usable = (mask & int(UNUSABLE)) == 0
     step = max(1, _BLOCK // max(1, mask.shape[-1] * mask.shape[-2]))
     result: dict[str, list[int]] = {}
@@ -66,15 +56,7 @@ def merge_sums(parts: Iterable[Mapping[str, Mapping[str, Sequence[int]]]]) -> Su
 def describe(
     sums: Mapping[str, Mapping[str, Sequence[int]]], layouts: Mapping[str, SensorLayout]
 ) -> dict[str, dict[str, BandStatistics]]:
-    """Turn sums into statistics in physical units.
-
-    Args:
-        sums: What :func:`merge_sums` returns.
-        layouts: Sensor id -> layout, for scale and offset.
-
-    Returns:
-        Sensor -> band -> statistics.
-    """
+    """Turn sums into statistics in physical units, sensor -> band -> statistics."""
     result: dict[str, dict[str, BandStatistics]] = {}
     for sensor in sorted(sums):
         layout = layouts[sensor]

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from earthenware import storage
 from earthenware.chips._digest import combine
-from earthenware.chips._document import PartEntry, StoreDocument
-from earthenware.chips._layout import SensorLayout
+from earthenware.chips._document import PartEntry, SensorLayout, StoreDocument
 from earthenware.chips._statistics import describe, merge_sums
 from earthenware.chips._writer import ChipWriter
 from earthenware.errors import EarthenwareError
@@ -25,18 +24,11 @@ from earthenware.errors import EarthenwareError
 def store_document(
     parts: Sequence[PartEntry], *, chip_size: int, gsd: float, layouts: Mapping[str, SensorLayout]
 ) -> StoreDocument:
-    """Return the document of a store with these parts.
+    """Return the document of a store of chips with an edge in pixels and a GSD in metres, with these parts.
 
     Its content digest depends on the chips alone, not on how they are grouped into parts.
-
-    Args:
-        parts: The parts, in any order.
-        chip_size: Edge of a chip in pixels.
-        gsd: Ground sampling distance in metres.
-        layouts: Sensor id -> layout.
     """
     ordered = sorted(parts, key=lambda part: part.path)
-    content = combine(part.digest for part in ordered)
     return StoreDocument(
         chip_size=chip_size,
         gsd=gsd,
@@ -44,7 +36,7 @@ def store_document(
         parts=tuple(ordered),
         statistics=describe(merge_sums(part.sums for part in ordered), layouts),
         chips=sum(part.chips for part in ordered),
-        content_digest=content,
+        content_digest=combine(part.digest for part in ordered),
     )
 
 
@@ -93,10 +85,9 @@ def write_chips(
             folder = storage.local_path(place) if storage.is_local(place) else Path(scratch) / where
             count = len(rows[chosen])
             with ChipWriter(folder, chip_size=chip_size, gsd=gsd, sensors=named, expected=count) as writer:
-                own = {sensor: (values[chosen], masks[sensor][chosen]) for sensor, values in pixels.items()}
-                writer.write(
-                    {s: one for s, (one, _) in own.items()}, {s: one for s, (_, one) in own.items()}, rows[chosen]
-                )
+                stored = {sensor: values[chosen] for sensor, values in pixels.items()}
+                flags = {sensor: values[chosen] for sensor, values in masks.items()}
+                writer.write(stored, flags, rows[chosen])
             if not storage.is_local(place):
                 storage.upload_tree(folder, place)
             entries.append(writer.close().entry(where))

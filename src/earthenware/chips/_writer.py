@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from earthenware.chips import _arrays
 from earthenware.chips._digest import chip_digest, combine, row_digest
-from earthenware.chips._document import INDEX_FILE, PartEntry
+from earthenware.chips._document import INDEX_FILE, PartEntry, SensorLayout
 from earthenware.chips._index import column, index_table, with_geo_metadata
-from earthenware.chips._layout import SensorLayout
 from earthenware.chips._statistics import Sums, band_sums, merge_sums
 from earthenware.sensors import Mask
 
@@ -45,7 +44,7 @@ class PartSummary:
 
     def to_json(self) -> dict[str, Any]:
         """Return a mapping for a part's commit record."""
-        return {"chips": self.chips, "digest": self.digest, "sums": self.sums, "bytes": self.bytes}
+        return asdict(self)
 
 
 class ChipWriter:
@@ -79,7 +78,14 @@ class ChipWriter:
             sensor: _arrays.create_arrays(directory, layout, self._expected, chip_size, self._shard)
             for sensor, layout in self._layouts.items()
         }
-        self._buffers: dict[str, tuple[NDArray[np.int16], NDArray[np.uint8]]] = {}
+        # Memory that is not written to is not taken: a part of few chips needs little of it.
+        self._buffers = {
+            sensor: (
+                np.empty((self._shard, len(layout.bands), chip_size, chip_size), dtype=np.int16),
+                np.empty((self._shard, chip_size, chip_size), dtype=np.uint8),
+            )
+            for sensor, layout in self._layouts.items()
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -181,21 +187,12 @@ class ChipWriter:
             filled = (len(self._rows) + taken) - self._written
             step = min(count - taken, self._shard - filled)
             for sensor, (stored, flags, _) in blocks.items():
-                buffer, flag_buffer = self._buffer(sensor)
+                buffer, flag_buffer = self._buffers[sensor]
                 buffer[filled : filled + step] = stored[taken : taken + step]
                 flag_buffer[filled : filled + step] = flags[taken : taken + step]
             taken += step
             if filled + step == self._shard:
                 self._flush(self._shard)
-
-    def _buffer(self, sensor: str) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
-        if sensor not in self._buffers:
-            bands, edge = len(self._layouts[sensor].bands), self._size
-            self._buffers[sensor] = (
-                np.empty((self._shard, bands, edge, edge), dtype=np.int16),
-                np.empty((self._shard, edge, edge), dtype=np.uint8),
-            )
-        return self._buffers[sensor]
 
     def _flush(self, count: int) -> None:
         start, stop = self._written, self._written + count
