@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORK ?= demo
+SPREAD = -n 2 --dist loadgroup --no-loadscope-reorder
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/earthenware/__init__.py)
 IMAGE ?= ghcr.io/earthenware/earthenware-python
 BASE_IMAGE ?= python:3.11-slim-bookworm
@@ -20,7 +21,7 @@ install: $(STAMP)  ## Create .venv with the pinned environment
 # Installed again only when what is to be installed changed.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev,server]'
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --no-compile --editable '.[dev,server]'
 	touch $@
 
 demo: $(STAMP)  ## The whole graph, offline, on a small synthetic Earth
@@ -29,10 +30,10 @@ demo: $(STAMP)  ## The whole graph, offline, on a small synthetic Earth
 	$(BIN)/earthenware run pretrain --spec $(WORK)/pretrain.yaml --set query.validation_percent=33
 
 test: $(STAMP)  ## The tests that need nothing but Python (under 10 minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not system and not soak'
+	$(BIN)/python -m pytest $(SPREAD) -m 'not system and not soak'
 
 test-system: $(STAMP)  ## Services, a browser, containers, pipelines end to end, kills
-	$(BIN)/python -m pytest -m 'system and not soak'
+	$(BIN)/python -m pytest $(SPREAD) -m 'system and not soak'
 
 soak: $(STAMP)  ## Sixty steps and twenty builds killed again and again; writes benchmarks/results/soak.json
 	$(BIN)/python -m benchmarks.soak

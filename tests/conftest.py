@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.small_run import finished as finished
+from tests.small_run import small_catalog as small_catalog
 from tests.tiny_chain import chain as chain
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 # How long an example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("earthenware", deadline=None)
 hypothesis.settings.load_profile("earthenware")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file, and of a group that has a name, on one worker: their fixtures are made once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.images.daemon import docker
-from tests.pipelines.conftest import write_spec
 from tests.pipelines.runs import SMALL, command, earthenware
+from tests.small_run import Run
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800), pytest.mark.xdist_group("image")]
 
 SECRET = "kept-out-of-sight"
 
@@ -34,24 +34,15 @@ class Runs:
     containers: Path
     image: str
 
-    def arguments(self, root: Path, *settings: str) -> list[str]:
-        given = [part for value in (f"root={root}", *SMALL, *settings) for part in ("--set", value)]
-        return ["run", "pretrain", "--spec", str(self.spec), *given]
-
     def in_containers(self, *settings: str) -> list[str]:
-        return [*self.arguments(self.containers, *settings), "--runner", "docker", "--image", self.image]
+        given = [part for value in (f"root={self.containers}", *SMALL, *settings) for part in ("--set", value)]
+        return ["run", "pretrain", "--spec", str(self.spec), *given, "--runner", "docker", "--image", self.image]
 
 
 @pytest.fixture(scope="module")
-def runs(image: str, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    folder = tmp_path_factory.mktemp("runners")
-    settings = [part for value in ("places=6", "dates=2", "size=256") for part in ("--set", value)]
-    made = earthenware("sandbox", str(folder / "sandbox"), *settings)
-    assert made.returncode == 0, made.stderr
-    spec = write_spec(folder, folder / "sandbox" / "items.json", str(folder / "root"))
-    both = Runs(spec, folder / "processes", folder / "containers", image)
-    done = earthenware(*both.arguments(both.processes))
-    assert done.returncode == 0, done.stderr
+def runs(image: str, finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    assert finished.done.returncode == 0, finished.done.stderr
+    both = Runs(finished.spec, finished.root, tmp_path_factory.mktemp("runners") / "containers", image)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         done = earthenware(*both.in_containers())

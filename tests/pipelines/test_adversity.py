@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,8 +17,8 @@ import pytest
 
 from earthenware import storage
 from earthenware.graph import find_steps
-from tests.pipelines.conftest import Run, write_spec
 from tests.pipelines.runs import SMALL, command, earthenware, processes_about, run_pretrain, wait_until_none_about
+from tests.small_run import Run, write_spec
 
 pytestmark = pytest.mark.system
 
@@ -47,36 +48,42 @@ def start(spec: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def wait_for(folder: Path, kind: str, seconds: float = 240) -> None:
+def wait_for_lease(root: Path, step: str, run: subprocess.Popen[bytes], seconds: float = 240) -> psutil.Process:
+    """Return the process of a step below ``root``, once it holds the lease that ``run`` made it ask for."""
     deadline = time.monotonic() + seconds
-    while not list(folder.glob(kind)):
-        assert time.monotonic() < deadline, f"{kind} never appeared below {folder}"
+    while True:
+        assert time.monotonic() < deadline, f"{step} never took its lease below {root}"
+        assert run.poll() is None, "the run ended"
+        with contextlib.suppress(psutil.NoSuchProcess, json.JSONDecodeError, FileNotFoundError):
+            for path in root.glob(f"{step}/*/lease.json"):
+                holder = psutil.Process(json.loads(path.read_text())["pid"])
+                if psutil.Process(run.pid) in holder.parents():  # a lease of the run before may lie there still
+                    return holder
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("victim", ["run", "group", "step"])
-def test_killed_while_training_then_run_again_gives_what_an_undisturbed_run_gives(
-    victim: str, finished: Run, tmp_path: Path
-) -> None:
+@pytest.mark.timeout(1800)
+def test_killed_again_and_again_while_training_it_ends_like_an_undisturbed_run(finished: Run, tmp_path: Path) -> None:
+    """Killed: the step alone, the whole group, the command alone; each time a little later."""
     root = tmp_path / "root"
     # The data steps are the same and done: only training and what follows is at stake here.
     for step in ("query", "build", "merge", "validate"):
         shutil.copytree(finished.root / step, root / step)
-    values = finished.spec.read_text().replace(str(finished.root), str(root))
     spec = tmp_path / "pretrain.yaml"
-    spec.write_text(values)
-    process = start(spec)
-    wait_for(root, "train/*/lease.json")
-    time.sleep({"run": 14.0, "group": 20.0, "step": 8.0}[victim])
-    if victim == "run":
-        process.kill()
-    elif victim == "group":
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        lease = json.loads(next(iter(root.glob("train/*/lease.json"))).read_text())
-        psutil.Process(lease["pid"]).kill()
-    assert process.wait(timeout=60) != 0
-    assert wait_until_none_about(str(root)) == [], "a process outlived the kill"
+    spec.write_text(finished.spec.read_text().replace(str(finished.root), str(root)))
+    for victim, later in (("step", 6.0), ("group", 10.0), ("run", 14.0)):
+        process = start(spec)
+        step = wait_for_lease(root, "train", process)
+        time.sleep(later)
+        if victim == "run":
+            process.kill()
+        elif victim == "group":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            step.kill()
+        assert process.wait(timeout=60) != 0, victim
+        assert wait_until_none_about(str(root)) == [], f"{victim}: a process outlived the kill"
+        assert not list(root.glob("train/*/manifest.json")), f"{victim}: training had ended before the kill"
     again = run_pretrain(spec, *SMALL)
     assert again.returncode == 0, again.stdout + again.stderr
     assert processes_about(str(root)) == []

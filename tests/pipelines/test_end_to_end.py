@@ -21,8 +21,8 @@ from earthenware.graph import PIPELINES
 from earthenware.products import TrackedModel, trained_model
 from earthenware.steps import read_manifest
 from earthenware.tracking import CANDIDATE, resume_run
-from tests.pipelines.conftest import Run
 from tests.pipelines.runs import SMALL, earthenware, processes_about, run_pretrain
+from tests.small_run import Run
 
 pytestmark = pytest.mark.system
 
