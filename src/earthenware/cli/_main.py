@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
+import pkgutil
 import sys
 from typing import Any, Final
 
@@ -16,15 +16,15 @@ from earthenware.graph import STEPS
 
 _COMMANDS: Final = {
     # Before the steps, in the order in which a newcomer meets them.
-    "init": ("earthenware.cli.init", "init", "Write a commented spec to start from."),
-    "sandbox": ("earthenware.cli.sandbox", "sandbox", "Make a small synthetic Earth: a catalog and its images."),
-    "run": ("earthenware.cli.run", "run", "Run a whole pipeline on this machine."),
-    "compile": ("earthenware.cli.compile", "compile_", "Write a pipeline for a cluster, by a profile."),
-    "submit": ("earthenware.cli.submit", "submit", "Start a pipeline on a Kubeflow cluster and follow it."),
-    "doctor": ("earthenware.cli.doctor", "doctor", "Check this machine, the store and the cluster."),
-    "status": ("earthenware.cli.store", "status", "Show the steps below a root and what became of them."),
-    "clean": ("earthenware.cli.store", "clean", "Remove outputs of steps below a root."),
-    "search": ("earthenware.cli.search", "search", "Find the chips most like a chip or a place."),
+    "init": ("earthenware.cli.init:init", "Write a commented spec to start from."),
+    "sandbox": ("earthenware.cli.sandbox:sandbox", "Make a small synthetic Earth: a catalog and its images."),
+    "run": ("earthenware.cli.run:run", "Run a whole pipeline on this machine."),
+    "compile": ("earthenware.cli.compile:compile_", "Write a pipeline for a cluster, by a profile."),
+    "submit": ("earthenware.cli.submit:submit", "Start a pipeline on a Kubeflow cluster and follow it."),
+    "doctor": ("earthenware.cli.doctor:doctor", "Check this machine, the store and the cluster."),
+    "status": ("earthenware.cli.store:status", "Show the steps below a root and what became of them."),
+    "clean": ("earthenware.cli.store:clean", "Remove outputs of steps below a root."),
+    "search": ("earthenware.cli.search:search", "Find the chips most like a chip or a place."),
 }
 
 _HELP: Final = """Earth-observation foundation models, from open satellite catalogs to embeddings.
@@ -55,15 +55,14 @@ class _Commands(click.Group):
             from earthenware.cli.stages import step_command
 
             return step_command(STEPS[cmd_name])
-        entry = _COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        command: click.Command = getattr(importlib.import_module(entry[0]), entry[1])
+        command: click.Command | None = None
+        if cmd_name in _COMMANDS:
+            command = pkgutil.resolve_name(_COMMANDS[cmd_name][0])
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
         with formatter.section("Steps"):
             formatter.write_dl([(step.name, step.summary) for step in STEPS.values()])
 

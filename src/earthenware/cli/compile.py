@@ -31,7 +31,7 @@ _FORMS: Final = click.Choice(["pipeline", "manifests"])
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command("compile", help=_HELP, short_help="Write a pipeline for a cluster, by a profile.")
+@click.command("compile", help=_HELP)
 @click.argument("pipeline", required=False)
 @click.option("--profile", default="laptop", show_default=True, metavar="NAME|FILE", help="A shipped one, or a YAML.")
 @click.option("--image", default="", help="Image of every step, with a tag or a digest; wins over the profile's.")

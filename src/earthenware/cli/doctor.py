@@ -28,7 +28,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _MARKS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
 
 
-@click.command(short_help="Check this machine, the store and the cluster.")
+@click.command()
 @click.option("--spec", "spec_uri", metavar="FILE", help="Spec of a run: its root, catalog and tracking store.")
 @click.option("--pipeline", type=click.Choice([*PIPELINES]), default=next(iter(PIPELINES)), help="What would be run.")
 @click.option("--profile", default="", metavar="NAME|FILE", help="Default: laptop, with --host cluster-cpu.")

@@ -12,7 +12,7 @@ from earthenware.graph import PIPELINES, commented_yaml, fields, find_pipeline, 
 from earthenware.steps import mark_of
 
 
-@click.command(short_help="Write a commented spec to start from.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--pipeline", type=click.Choice(list(PIPELINES)), default=next(iter(PIPELINES)), show_default=True)
 @click.option("--catalog", default="", help="STAC API address, or path or URI of an ItemCollection file.")

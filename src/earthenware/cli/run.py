@@ -23,7 +23,7 @@ _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 _RUNNERS: Final = click.Choice(["process", "docker"])
 
 
-@click.command(short_help="Run a whole pipeline on this machine.")
+@click.command()
 @click.argument("pipeline")
 @click.option("--spec", "spec_uri", required=True, metavar="FILE", help="YAML that 'earthenware init' wrote.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Such as train.epochs=3; repeatable.")

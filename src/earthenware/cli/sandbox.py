@@ -8,7 +8,7 @@ from earthenware.processes import step_process
 from earthenware.steps import describe_seconds, override, parse_spec
 
 
-@click.command(short_help="Make a small synthetic Earth: a catalog and its images.")
+@click.command()
 @click.argument("folder", default="work/sandbox")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a field; see below.")
 def sandbox(folder: str, assignments: tuple[str, ...]) -> None:

@@ -23,7 +23,7 @@ def find_product(uri: str) -> str:
     return product
 
 
-@click.command(short_help="Find the chips most like a chip or a place.")
+@click.command()
 @click.argument("product")
 @click.option("--chip-id", help="Look for chips like this one.")
 @click.option("--lonlat", nargs=2, type=float, metavar="LON LAT", help="Look for chips like the one here (degrees).")

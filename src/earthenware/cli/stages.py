@@ -45,7 +45,7 @@ def step_command(step: Step) -> click.Command:
         options.append(click.Option(["--dry-run", "dry"], is_flag=True, help=told))
         options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print the manifest as JSON."))
     run = partial(_run, step)
-    return _StepCommand(step.name, params=[*options], callback=run, help=step.summary, short_help=step.summary)
+    return _StepCommand(step.name, params=[*options], callback=run, help=step.summary)
 
 
 def _input(artifact: Artifact) -> click.Option:

@@ -8,7 +8,7 @@ from earthenware import storage
 from earthenware.graph import find_steps
 
 
-@click.command(short_help="Show the steps below a root and what became of them.")
+@click.command()
 @click.argument("root")
 def status(root: str) -> None:
     """Show each step's output below ROOT: done, running, failed or unfinished, with its counts or its error."""
@@ -21,7 +21,7 @@ def status(root: str) -> None:
         click.echo(f"{item.step:<9} {state} {storage.redact(item.output)}\n{'':<20} {item.note}")
 
 
-@click.command(short_help="Remove outputs of steps below a root.")
+@click.command()
 @click.argument("root")
 @click.option("--all", "everything", is_flag=True, help="Also remove finished outputs, not only unfinished and failed.")
 @click.option("--step", "only", multiple=True, help="Only outputs of this step; may be repeated.")

@@ -24,7 +24,7 @@ from earthenware.kubeflow import submit as submit_order
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command(short_help="Start a pipeline on a Kubeflow cluster and follow it.")
+@click.command()
 @click.argument("pipeline")
 @click.option("--spec", "spec_uri", metavar="FILE", help="YAML that 'earthenware init' wrote.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Such as root=s3://b/p; repeatable.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from earthenware import __version__
-from earthenware.compiling._executors import edit_container, kubernetes_config, retry_policy
+from earthenware.compiling._executors import edit_config, edit_container, edit_retries
 from earthenware.compiling._profile import Profile, wrong_image
 from earthenware.errors import EarthenwareError
 
@@ -81,7 +81,7 @@ def compile_pipeline(pipeline: str, profile: Profile, image: str = "") -> Compil
     for label, task in _tasks(spec):
         retries = profile.step(step_name(label)).retries
         if retries is not None and retries.count:
-            task.retry_policy.CopyFrom(retry_policy(retries))
+            edit_retries(task.retry_policy, retries)
     limits = {"resource_ttl_on_completion": profile.ttl_seconds, "active_deadline_seconds": profile.deadline_seconds}
     for name, seconds in limits.items():
         if seconds:
@@ -177,11 +177,10 @@ def _edit_platform(platform: Any, label: str, profile: Profile) -> None:
 
     executors = platform.platforms[_PLATFORM].deployment_spec.executors if platform.platforms else {}
     existing = executors[label] if label in executors else struct_pb2.Struct()
-    config = _as(
-        kubernetes_config(step_name(label), profile, _as(existing, KubernetesExecutorConfig)), struct_pb2.Struct
-    )
-    if config:
-        platform.platforms[_PLATFORM].deployment_spec.executors[label].CopyFrom(config)
+    config = _as(existing, KubernetesExecutorConfig)
+    edit_config(config, step_name(label), profile)
+    if config.ByteSize():
+        platform.platforms[_PLATFORM].deployment_spec.executors[label].CopyFrom(_as(config, struct_pb2.Struct))
 
 
 def _tasks(spec: Any) -> Iterator[tuple[str, Any]]:

@@ -46,29 +46,20 @@ def _set_resources(target: Any, resources: Resources) -> None:
         target.accelerator.count = resources.accelerators
 
 
-def retry_policy(retries: Retries) -> Any:
-    """Return the ``RetryPolicy`` of a task."""
-    from kfp.pipeline_spec import pipeline_spec_pb2
-
-    policy = pipeline_spec_pb2.PipelineTaskSpec.RetryPolicy(
-        max_retry_count=retries.count, backoff_factor=retries.factor
-    )
+def edit_retries(policy: Any, retries: Retries) -> None:
+    """Set the ``RetryPolicy`` of a task."""
+    policy.max_retry_count, policy.backoff_factor = retries.count, retries.factor
     policy.backoff_duration.FromSeconds(retries.backoff_seconds)
     policy.backoff_max_duration.FromSeconds(retries.max_backoff_seconds)
-    return policy
 
 
-def kubernetes_config(name: str, profile: Profile, existing: Any) -> Any:
-    """Return the ``KubernetesExecutorConfig`` of a step: ``existing`` with the profile's settings laid over it."""
-    from kfp.kubernetes import kubernetes_executor_config_pb2 as pb
-
+def edit_config(config: Any, name: str, profile: Profile) -> None:
+    """Lay the profile's settings over a step's ``KubernetesExecutorConfig``."""
     step = profile.step(name)
-    config = pb.KubernetesExecutorConfig()
-    config.CopyFrom(existing)
     if profile.image_pull_policy:
         config.image_pull_policy = profile.image_pull_policy
     for secret in profile.image_pull_secrets:
-        config.image_pull_secret.add(secret_name=secret).secret_name_parameter.CopyFrom(_constant(secret))
+        _name(config.image_pull_secret.add(), secret)
     _add_secrets(config, step.secrets)
     if step.shared_memory is not None:
         mount = {"volume_name": "shared-memory", "mount_path": "/dev/shm", "medium": "Memory"}
@@ -89,21 +80,18 @@ def kubernetes_config(name: str, profile: Profile, existing: Any) -> Any:
         config.security_context.run_as_user = step.security.user
         config.security_context.run_as_group = step.security.group
         config.security_context.run_as_non_root = step.security.non_root
-    return config
+
+
+def _name(entry: Any, secret: str) -> None:
+    """Name a Secret in both fields that hold its name, the older and the newer one."""
+    entry.secret_name = secret
+    entry.secret_name_parameter.runtime_value.constant.string_value = secret
 
 
 def _add_secrets(config: Any, secrets: tuple[SecretEnv, ...]) -> None:
     for name, optional in dict.fromkeys((one.secret, one.optional) for one in secrets):
-        entry = config.secret_as_env.add(secret_name=name, optional=optional)
-        entry.secret_name_parameter.CopyFrom(_constant(name))
+        entry = config.secret_as_env.add(optional=optional)
+        _name(entry, name)
         for one in secrets:
             if (one.secret, one.optional) == (name, optional):
                 entry.key_to_env.add(secret_key=one.key, env_var=one.variable)
-
-
-def _constant(value: str) -> Any:
-    from kfp.pipeline_spec import pipeline_spec_pb2
-
-    parameter = pipeline_spec_pb2.TaskInputsSpec.InputParameterSpec()
-    parameter.runtime_value.constant.string_value = value
-    return parameter

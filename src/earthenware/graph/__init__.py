@@ -15,7 +15,7 @@ from earthenware.graph._form import (
     signature,
 )
 from earthenware.graph._pipelines import PIPELINES, find_pipeline, task
-from earthenware.graph._plan import plan, shards
+from earthenware.graph._plan import plan
 from earthenware.graph._spec import (
     PipelineSpec,
     SpecField,
@@ -63,7 +63,6 @@ __all__ = [
     "read_pointer",
     "resolve",
     "run_component",
-    "shards",
     "signature",
     "spec_type",
     "spec_yaml",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,11 +67,11 @@ class Step:
 
     def load(self) -> Any:
         """Return the library function; its packages are imported now."""
-        return _import(self.function)
+        return pkgutil.resolve_name(self.function)
 
     def spec_type(self) -> type[Spec] | None:
         """Return the class of the spec, or None where there is nothing to choose."""
-        found: type[Spec] | None = _import(self.spec) if self.spec else None
+        found: type[Spec] | None = pkgutil.resolve_name(self.spec) if self.spec else None
         return found
 
     def run(self, spec: Spec | None, inputs: dict[str, str | list[str]], output: str) -> Any:
@@ -146,8 +146,3 @@ class Pipeline:
     def shares(self, task: Task) -> Task:
         """Return the task whose output a fan-out divides."""
         return next(other for other in self.tasks if other.step.name in task.inputs.values() and other.step.divides)
-
-
-def _import(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)

@@ -7,13 +7,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from earthenware.compiling import CompiledPipeline
 from earthenware.errors import EarthenwareError
 from earthenware.kubeflow._client import KubeflowClient
 from earthenware.kubeflow._errors import STARTING
 from earthenware.kubeflow._recurring import Schedule
+
+_EQUALS: Final = 1
+"""Of the API's filters; the SDK sends the number too."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def submit(client: KubeflowClient, compiled: CompiledPipeline, order: Order) -> 
 
 def _named(name: str) -> dict[str, Any]:
     """Return the parameters of a list of what has this display name."""
-    predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+    predicate = {"operation": _EQUALS, "key": "display_name", "stringValue": name}
     return {"filter": json.dumps({"predicates": [predicate]}), "page_size": 100}
 
 
