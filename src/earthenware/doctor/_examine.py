@@ -99,9 +99,16 @@ def examine(
     writers: list[threading.Thread] = []
     answers: queue.SimpleQueue[tuple[str, Verdict]] = queue.SimpleQueue()
 
+    def clean(text: str) -> str:
+        text = storage.redact_text(text)
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+        return text
+
     def settle(check: Check, verdict: Verdict, seconds: float) -> None:
-        finding = _finding(check, verdict, seconds, secrets)
-        done[check.name] = finding
+        sentence, remedy = clean(verdict.sentence), clean(verdict.remedy)
+        finding = done[check.name] = Finding(check.name, verdict.state, sentence, remedy, round(seconds, 2))
         if on_finding is not None:
             on_finding(finding)
 
@@ -153,17 +160,6 @@ def _run(check: Check, answers: queue.SimpleQueue[tuple[str, Verdict]]) -> None:
 
             traceback.print_exc()
     answers.put((check.name, verdict))
-
-
-def _finding(check: Check, verdict: Verdict, seconds: float, secrets: Collection[str]) -> Finding:
-    def clean(text: str) -> str:
-        text = storage.redact_text(text)
-        for secret in secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "***")
-        return text
-
-    return Finding(check.name, verdict.state, clean(verdict.sentence), clean(verdict.remedy), round(seconds, 2))
 
 
 @contextlib.contextmanager

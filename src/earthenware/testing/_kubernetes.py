@@ -93,7 +93,7 @@ class KubernetesServer:
             return 201, request.body
         if request.verb == "list":
             wanted = dict(pair.split("=") for pair in request.query.get("labelSelector", "").split(",") if pair)
-            there = [one for key, one in self.objects.items() if key.rpartition("/")[0] == path]
+            there = [one for key, one in list(self.objects.items()) if key.rpartition("/")[0] == path]
             found = [one for one in there if wanted.items() <= one["metadata"].get("labels", {}).items()]
             return 200, {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": found}
         if path not in self.objects:
@@ -130,8 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
         accept = self.headers.get("Accept", "")
         request = KubernetesRequest(verb, group, resource, namespace, name, url.path, query, accept, body)
         self.api.requests.append(request)
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         try:
-            if self.headers.get("Authorization", "").partition(" ")[2] == self.api.token:
+            if (scheme.lower(), token) == ("bearer", self.api.token):
                 self._send(*self.api.answer(request))
             else:
                 self._send(*self.api.status(401, "Unauthorized"))
