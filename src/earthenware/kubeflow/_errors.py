@@ -24,14 +24,7 @@ _HOST: Final = "--host wants the URL below which /apis/v2beta1 lies: often https
 
 
 def explain_status(status: int, body: str, doing: str, connection: Connection) -> EarthenwareError:
-    """Return the error for an HTTP answer that is not a success.
-
-    Args:
-        status: HTTP status.
-        body: Body of the answer.
-        doing: What was asked for, such as ``start the run``.
-        connection: Where, and which secrets must not show.
-    """
+    """Return the error for an HTTP answer other than success to a request for ``doing``, as ``start the run``."""
     host, said = connection.host, connection.mask(_server_says(body))
     because = f": {said}" if said else ""
     if status in (301, 302, 303, 307, 308):

@@ -27,18 +27,10 @@ FLAG_KEY: Final = [
 
 @dataclass(frozen=True)
 class Cube:
-    """Chips of one scene that lie together.
+    """Chips of one scene that lie together, with their rows and columns from 0 `[chip]`.
 
-    Attributes:
-        site: Where it lies.
-        moment: When it was acquired (UTC).
-        lon: Longitude of the middle in degrees.
-        lat: Latitude of the middle in degrees.
-        chips: Chip numbers `[chip]`.
-        ids: Their ids.
-        rows: Row of each chip, from 0 `[chip]`.
-        columns: Column of each chip, from 0 `[chip]`.
-        clouds_known: Whether the catalog said where clouds are.
+    The moment is in UTC, the position is that of the middle in degrees; ``clouds_known`` tells whether the catalog said
+    where clouds are.
     """
 
     site: str
@@ -60,13 +52,7 @@ class Cube:
 
 
 def choose_cubes(store: ChipStore, count: int, seed: int) -> list[Cube]:
-    """Choose datacubes of different sites: clear ones, and every other one with some cloud if there is such.
-
-    Args:
-        store: The chips.
-        count: At most so many.
-        seed: Seed of the choice of sites.
-    """
+    """Choose datacubes of different sites: clear ones, and every other one with some cloud if there is such."""
     scenes, sites = store.column("scene_id").astype(str), store.column("site").astype(str)
     cloud = np.nan_to_num(store.cloud_fraction())
     names, code = np.unique(scenes, return_inverse=True)
@@ -155,14 +141,9 @@ class Panel:
 def cube_panels(
     cube: Cube, views: Mapping[str, Picture], product: ColouredProduct, longest: int, quality: int
 ) -> tuple[Cube, list[Panel]]:
-    """Encode the pictures of a datacube and the colours of its embeddings.
+    """Encode the pictures of a datacube, at most ``longest`` pixels long, and the colours of its embeddings.
 
-    Args:
-        cube: The datacube.
-        views: Its pictures.
-        product: The embeddings.
-        longest: Longest edge of a picture in pixels.
-        quality: JPEG quality of those that are not masks.
+    Masks become PNG, whose colours stay what the key says; all else JPEG.
     """
     panels = []
     for name, picture in views.items():

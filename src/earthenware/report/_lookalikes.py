@@ -18,15 +18,7 @@ THUMBNAIL = 64
 
 @dataclass(frozen=True)
 class Cell:
-    """A chip beside its neighbours.
-
-    Attributes:
-        what: What it is here: the query, or how far from it.
-        id: Its id.
-        site: Its site.
-        date: Its date.
-        picture: A small JPEG in true colour; None where it has no optical image.
-    """
+    """A chip beside its neighbours: the query, or how far from it; the picture is a small JPEG in true colour."""
 
     what: str
     id: str
@@ -38,14 +30,7 @@ class Cell:
 def lookalikes(store: ChipStore, product: ColouredProduct, count: int, seed: int) -> list[tuple[str, list[Cell]]]:
     """Find chips of held-out sites, each with its five nearest neighbours anywhere and at other sites.
 
-    Args:
-        store: The chips, for what the product does not hold.
-        product: The embeddings.
-        count: Number of chips.
-        seed: Seed of the choice.
-
-    Returns:
-        Per row a title, and the chip with its neighbours.
+    Each row is a title, and the chip with its neighbours.
     """
     found = []
     vectors = product.product.embeddings

@@ -18,13 +18,10 @@ WIDTH = 460.0
 
 @dataclass(frozen=True)
 class ColouredProduct:
-    """An embedding product and its colours.
+    """An embedding product and the site of each row `[row]`.
 
-    Attributes:
-        product: The product.
-        colours: The first three principal components as red, green and blue `[row, 3]`.
-        shares: Share of the variance in each of the three `[3]`.
-        sites: Site of each row `[row]`.
+    Its colours are the first three principal components as red, green and blue `[row, 3]`, which hold ``shares`` of the
+    variance `[3]`.
     """
 
     product: EmbeddingProduct
@@ -110,14 +107,7 @@ def overview_map(product: ColouredProduct) -> tuple[Markup, str]:
 def site_maps(product: ColouredProduct, count: int) -> list[tuple[Markup, str]]:
     """Draw sites, each with its chips at their longitude and latitude in the colours of their embeddings.
 
-    Of several dates the one with most chips is drawn.
-
-    Args:
-        product: The embeddings.
-        count: At most so many sites, evenly drawn from all in the order of their names.
-
-    Returns:
-        A drawing and its caption for each.
+    Of several dates the one with most chips is drawn; of many sites ``count``, evenly spread over their names.
     """
     names = np.unique(product.sites)
     if len(names) > count:

@@ -21,10 +21,7 @@ Steps = Mapping[str, Sequence[Manifest]]
 def headline(store: ChipStore, read: Mapping[str, Manifest], found: Evaluation) -> dict[str, Any]:
     """Return the page's first sentence (``lead``) and the figures that matter most (``tiles``).
 
-    Args:
-        store: The chips.
-        read: Manifests of the report's inputs by their names.
-        found: The evaluation.
+    ``read`` holds the manifests of the report's inputs by their names.
     """
     parameters = read["model"].counts.get("parameters", 0)
     size = f" of {parameters / 1e6:.1f} million parameters" if parameters else ""

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import PARTS, RESERVED, RESULTS, ArtifactRecord, Manifest, Part, Reject, parse
+from earthenware.steps._documents import (
+    PARTS,
+    RESERVED,
+    RESULTS,
+    ArtifactRecord,
+    Manifest,
+    Part,
+    Reject,
+    damaged,
+    parse,
+)
 from earthenware.steps._events import EventLog
 from earthenware.steps._lease import Lease
 
@@ -132,7 +142,7 @@ class Attempt:
     def all_rejects(self) -> list[Reject]:
         """Return the rejects of committed parts and of this attempt, in a stable order."""
         from_parts = [reject for part in self._parts.values() for reject in part.rejects]
-        return sorted({*from_parts, *self.rejects}, key=lambda reject: (reject.record, reject.reason, reject.message))
+        return sorted({*from_parts, *self.rejects})
 
     def check_rejects(self, total: int, limit: float) -> None:
         """Fail when more than the fraction ``limit`` of ``total`` records was rejected.
@@ -203,17 +213,11 @@ class Attempt:
 
     def put_table(self, name: str, table: pa.Table, **options: Any) -> None:
         """Write a table as a Parquet result file."""
-        local = self.scratch / f"table-{hashlib.sha256(name.encode()).hexdigest()[:12]}.parquet"
-        storage.write_table(table, str(local), **options)
-        self.put_file(name, local)
-        local.unlink()
+        self.put(name, storage.table_bytes(table, **options))
 
 
 def _read_part(uri: str) -> Part:
     part = parse(Part, storage.read_bytes(uri))
     if part is None:
-        message = f"'{storage.redact(uri)}' is not the record of a part."
-        raise EarthenwareError(
-            "OUTPUT_DAMAGED", message, "Remove the output with 'earthenware clean' and run it again."
-        )
+        raise damaged(f"'{storage.redact(uri)}' is not the record of a part.")
     return part

@@ -90,7 +90,7 @@ class Holder(_Document):
         return process_lives(self.pid, self.process_started)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Reject:
     """A bad record that the step went on without."""
 
@@ -158,6 +158,12 @@ class Manifest(_Document):
     seconds: dict[str, float]
     artifacts: dict[str, ArtifactRecord]
     packages: dict[str, str]
+
+
+def damaged(message: str) -> EarthenwareError:
+    """Return the error for a finished output that is not what its step wrote."""
+    remedy = "Remove the output with 'earthenware clean' and run the step again."
+    return EarthenwareError("OUTPUT_DAMAGED", message, remedy)
 
 
 def parse(model: type[DocumentT], data: bytes) -> DocumentT | None:

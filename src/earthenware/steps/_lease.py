@@ -51,12 +51,7 @@ def _time_to_live() -> float:
 
 
 class Lease:
-    """A held lease; use it as a context manager.
-
-    Args:
-        output: The prefix to lease.
-        on_wait: Called with the seconds left while the lease of another machine is waited for.
-    """
+    """A held lease, as a context manager; ``on_wait`` is told the seconds left while one elsewhere is waited for."""
 
     def __init__(self, output: str, on_wait: Callable[[float], None] | None = None) -> None:
         self._uri = storage.join(output, LEASE)

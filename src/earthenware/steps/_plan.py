@@ -9,7 +9,7 @@ from typing import Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import PARTS, Claim, Manifest, read_claim, read_holder, read_manifest
+from earthenware.steps._documents import PARTS, Claim, Manifest, damaged, read_claim, read_holder, read_manifest
 from earthenware.steps._results import is_whole
 
 
@@ -60,9 +60,7 @@ def make_plan(output: str, asked: Claim, leased_by_us: bool = False) -> Plan:
         missing = [item.path for item in records if not is_whole(storage.join(output, item.path), item.bytes)]
         if not missing:
             return Plan(step, output, "done", f"{step} is done in '{shown}'.", manifest)
-        message = f"'{shown}' is finished but '{missing[0]}' is missing or truncated."
-        remedy = "Remove the output with 'earthenware clean' and run the step again."
-        raise EarthenwareError("OUTPUT_DAMAGED", message, remedy)
+        raise damaged(f"'{shown}' is finished but '{missing[0]}' is missing or truncated.")
     if not leased_by_us:
         with contextlib.suppress(EarthenwareError):
             holder = read_holder(output)

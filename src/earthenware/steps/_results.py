@@ -12,7 +12,7 @@ from typing import Final
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import RESULTS, ArtifactRecord, Manifest, read_manifest
+from earthenware.steps._documents import RESULTS, ArtifactRecord, Manifest, damaged, read_manifest
 
 _LARGEST_COPY: Final = 2**30
 """Bytes of the largest file that is stored a second time in an object store, which has no second names."""
@@ -74,9 +74,7 @@ def read_artifact(output: str, name: str, manifest: Manifest | None = None) -> b
     uri, record = _find(output, name, manifest)
     data = storage.read_bytes(uri)
     if record is not None and hashlib.sha256(data).hexdigest() != record.sha256:
-        message = f"'{storage.redact(uri)}' is not what its step wrote."
-        remedy = "Remove the output with 'earthenware clean' and run the step again."
-        raise EarthenwareError("OUTPUT_DAMAGED", message, remedy)
+        raise damaged(f"'{storage.redact(uri)}' is not what its step wrote.")
     return data
 
 

@@ -219,11 +219,8 @@ def _scratch(step: str, output: str) -> Iterator[Path]:
     prefix = f"earthenware-{step}-{hashlib.sha256(output.encode()).hexdigest()[:16]}-"
     for stale in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         shutil.rmtree(stale, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=prefix))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as scratch:
+        yield Path(scratch)
 
 
 def _finish(

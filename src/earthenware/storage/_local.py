@@ -15,42 +15,39 @@ from pathlib import Path
 from earthenware.storage._explain import ConflictError
 
 _PREFIX, _SUFFIX = ".earthenware-", ".tmp"
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 
 
-def temporary_beside(path: Path) -> Path:
-    """Return a new name in the folder of ``path``, which is made; :func:`walk` does not show files of such names."""
+@contextlib.contextmanager
+def complete(path: Path, *, create_only: bool = False) -> Iterator[Path]:
+    """Yield a new name in the folder of ``path``, which is made; what is written there gets its own name at the end.
+
+    :func:`walk` does not show files of such names.
+
+    Raises:
+        FileExistsError: ``create_only`` was given and the name is taken.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         # Not to be taken for "the object exists", which callers wait for.
         raise NotADirectoryError(errno.ENOTDIR, "A file stands where a folder is needed", str(error.filename)) from None
-    return path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
-
-
-def write_file(path: Path, data: bytes, *, create_only: bool) -> None:
-    """Write ``data`` so that a reader sees all of it or none."""
-    temporary = temporary_beside(path)
+    temporary = path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        move_into_place(temporary, path, create_only=create_only)
+        yield temporary
+        if create_only:
+            _name_once(temporary, path)
+        else:
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)  # also where both names are one file, which is then not renamed
 
 
-def move_into_place(temporary: Path, path: Path, *, create_only: bool = False) -> None:
-    """Give a complete file its name.
-
-    Raises:
-        FileExistsError: ``create_only`` was given and the name is taken.
-    """
-    if not create_only:
-        temporary.replace(path)
-        return
+def _name_once(temporary: Path, path: Path) -> None:
     try:
         os.link(temporary, path)  # fails where the name is taken, which makes it the conditional put
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+        if error.errno not in _NO_LINKS:
             raise
         # A file system without hard links (FAT, some network mounts): the lock is among our writers only.
         with _locked(path.parent):
@@ -59,19 +56,21 @@ def move_into_place(temporary: Path, path: Path, *, create_only: bool = False) -
             temporary.replace(path)
 
 
+def write_file(path: Path, data: bytes, *, create_only: bool = False) -> None:
+    """Write ``data`` so that a reader sees all of it or none."""
+    with complete(path, create_only=create_only) as temporary, temporary.open("xb") as file:
+        file.write(data)
+
+
 def link_file(source: Path, target: Path) -> None:
     """Give a file a second name, or copy it where the file system has no hard links."""
-    temporary = temporary_beside(target)
-    try:
+    with complete(target) as temporary:
         try:
             os.link(source, temporary)
         except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV, errno.EMLINK):
+            if error.errno not in (*_NO_LINKS, errno.EXDEV, errno.EMLINK):
                 raise
             shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)  # also where both names are one file, which is then not renamed
 
 
 def replace_file(path: Path, data: bytes, version: str) -> str:
@@ -84,7 +83,7 @@ def replace_file(path: Path, data: bytes, version: str) -> str:
         with _locked(path.parent):
             if hashlib.sha256(path.read_bytes()).hexdigest() != version:
                 raise ConflictError(str(path))
-            write_file(path, data, create_only=False)
+            write_file(path, data)
     except FileNotFoundError as error:
         raise ConflictError(str(path)) from error
     return hashlib.sha256(data).hexdigest()

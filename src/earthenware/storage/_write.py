@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from earthenware.errors import redact
 from earthenware.storage._explain import ConflictError, explained, no_such_bucket
-from earthenware.storage._local import link_file, move_into_place, replace_file, temporary_beside, walk, write_file
+from earthenware.storage._local import complete, link_file, replace_file, walk, write_file
 from earthenware.storage._names import is_local, join, local_path
 from earthenware.storage._read import list_files
 from earthenware.storage._remote import locate, refuse_web
@@ -74,14 +74,19 @@ def write_json(uri: str, value: Any, *, create_only: bool = False, sort_keys: bo
     write_bytes(uri, data, create_only=create_only)
 
 
-def write_table(table: pa.Table, uri: str, **options: Any) -> None:
-    """Write a table as one Parquet file (zstd, and checksums, unless ``options`` say otherwise)."""
+def table_bytes(table: pa.Table, **options: Any) -> bytes:
+    """Return a table as a Parquet file (zstd, and checksums, unless ``options`` say otherwise)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, **{"compression": "zstd", "write_page_checksum": True, **options})
-    write_bytes(uri, sink.getvalue().to_pybytes())
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def write_table(table: pa.Table, uri: str, **options: Any) -> None:
+    """Write a table as one Parquet file; see :func:`table_bytes`."""
+    write_bytes(uri, table_bytes(table, **options))
 
 
 def geo_metadata(
@@ -114,13 +119,8 @@ def upload_file(local: Path, uri: str) -> None:
     refuse_web(uri)
     with explained("write", uri):
         if is_local(uri):
-            target = local_path(uri)
-            temporary = temporary_beside(target)
-            try:
+            with complete(local_path(uri)) as temporary:
                 shutil.copyfile(local, temporary)
-                move_into_place(temporary, target)
-            finally:
-                temporary.unlink(missing_ok=True)
             return
         local.stat()  # obstore does not say which file it misses
         store, key = locate(uri)

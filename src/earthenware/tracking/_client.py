@@ -134,14 +134,9 @@ def _alone(uri: str) -> Iterator[None]:
 
 
 def patiently(uri: str, call: Callable[..., Any], *values: Any, absent: Container[str] = (), **named: Any) -> Any:
-    """Return what a call of the client of a store gives, made again while another writer locks the database.
+    """Return what a call of a store's client gives, made again while another writer locks the database.
 
-    Args:
-        uri: The store.
-        call: What is called with the values.
-        values: By position.
-        absent: Codes of MLflow's errors, such as ``RESOURCE_DOES_NOT_EXIST``, for which the answer is None.
-        named: By name.
+    None is the answer for which MLflow raises an error of one of the codes ``absent``, as ``RESOURCE_DOES_NOT_EXIST``.
 
     Raises:
         EarthenwareError: ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``, ``TRACKING_REFUSED``.
