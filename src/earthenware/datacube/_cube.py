@@ -30,7 +30,6 @@ from earthenware.sensors import (
 _SAMPLE = 1024
 """Edge in pixels of the sample on which a large scene's offset is decided."""
 
-
 _ACCEPT: Final[Mapping[str, Accept]] = {
     "finite": lambda raw: np.isfinite(raw),
     "nonzero": lambda raw: np.isfinite(raw) & (raw != 0),
