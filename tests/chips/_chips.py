@@ -1,4 +1,4 @@
-"""Makes small chips with known pixels."""
+"""Makes small chips of noise: any value, any flag and any sensor may be there or not."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import shapely
 
 from earthenware.chips import ChipWriter, Mask, PartSummary, SensorLayout, StoreDocument, column, store_document
+from earthenware.testing import chip_row
 
 SENSORS = ("sentinel-2-l2a", "sentinel-1-rtc", "cop-dem-glo-30", "land-cover")
 
@@ -30,27 +30,19 @@ def make_chips(
         present[sensor] = rng.random(count) >= absent
     rows: list[dict[str, Any]] = []
     for index in range(count):
-        lon, lat = float(rng.uniform(-179, 179)), float(rng.uniform(-80, 80))
-        row: dict[str, Any] = {
-            "chip_id": f"scene-{(first + index) // 4:04d}-{first + index:04d}",
-            "scene_id": f"scene-{(first + index) // 4:04d}",
-            "site": "33UXP",
-            "split": split or str(rng.choice(["train", "validation", "test"])),
-            "datetime": datetime(2023, 5, 1, 10, 20, 31, 24000, tzinfo=UTC) + timedelta(days=index),
-            "lon": lon,
-            "lat": lat,
-            "geometry": shapely.to_wkb(shapely.box(lon - 0.01, lat - 0.01, lon + 0.01, lat + 0.01)),
-            "crs": "EPSG:32633",
-            "transform": [10.0, 0.0, 500000.5, 0.0, -10.0, 5300000.25],
-            "row": index // 8,
-            "col": index % 8,
-            "land_cover": 40,
-            "land_cover_fraction": 0.75,
-        }
-        for sensor in SENSORS:
-            row[column(sensor, "present")] = bool(present[sensor][index])
-            row[column(sensor, "items")] = ["item"] if present[sensor][index] else []
-        rows.append(row)
+        scene = f"scene-{(first + index) // 4:04d}"
+        row = chip_row(
+            f"{scene}-{first + index:04d}",
+            scene_id=scene,
+            site="33UXP",
+            split=split or str(rng.choice(["train", "validation", "test"])),
+            moment=datetime(2023, 5, 1, 10, 20, 31, 24000, tzinfo=UTC) + timedelta(days=index),
+            west=float(rng.uniform(200_000, 800_000)),
+            north=float(rng.uniform(1_000_000, 9_000_000)),
+            size=chip_size,
+        )
+        row |= {"row": index // 8, "col": index % 8, "land_cover": 40, "land_cover_fraction": 0.75}
+        rows.append(row | {column(sensor, "present"): bool(here[index]) for sensor, here in present.items()})
     return pixels, masks, rows
 
 
@@ -67,12 +59,12 @@ def write_part(folder: Path, pixels, masks, rows, chip_size: int, *, batch: int 
         return writer.close()
 
 
-def make_store(root: Path, chip_size: int, parts: list[tuple[Any, Any, Any]]) -> StoreDocument:
-    """Write a store of several parts at ``root``; return its document."""
+def make_store(root: Path, chip_size: int, parts: list[tuple[Any, Any, Any]], *, batch: int = 1000) -> StoreDocument:
+    """Write a store of several parts at ``root``, a few chips at a time; return its document."""
     entries = []
     for number, (pixels, masks, rows) in enumerate(parts):
         path = f"parts/{number:03d}/attempt"
-        entries.append(write_part(root / path, pixels, masks, rows, chip_size).entry(path))
+        entries.append(write_part(root / path, pixels, masks, rows, chip_size, batch=batch).entry(path))
     layouts = {sensor: SensorLayout.of(sensor) for sensor in SENSORS}
     document = store_document(entries, chip_size=chip_size, gsd=10.0, layouts=layouts)
     document.write(str(root))

@@ -49,7 +49,7 @@ def test_round_trip(seed: int, chip_size: int, counts: list[int], batch: int, sh
         for count in counts:
             parts.append(make_chips(rng, count, chip_size, first=first))
             first += count
-        make_store(root, chip_size, parts)
+        make_store(root, chip_size, parts, batch=batch)
         store = ChipStore.open(str(root))
         assert len(store) == first
         assert store.chip_size == chip_size

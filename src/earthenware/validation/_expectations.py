@@ -52,12 +52,7 @@ class Check:
     limits: Mapping[str, Any] = field(default_factory=dict)
 
     def explain(self, rows: pd.DataFrame, total: int) -> str:
-        """Return the sentence that says what is wrong.
-
-        Args:
-            rows: The rows that break it; the whole table where it is about the table as one.
-            total: Number of rows that were looked at.
-        """
+        """Return the sentence that says what is wrong with the rows that break it, of so many that were looked at."""
         noun = _NOUNS.get(self.table, self.table)
         count = f"{len(rows):,} of {total:,} {noun.removesuffix('s') if total == 1 else noun}"
         (first,) = _records(rows.head(1))
