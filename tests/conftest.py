@@ -27,6 +27,7 @@ hypothesis.settings.register_profile("earthenware", deadline=None)
 hypothesis.settings.load_profile("earthenware")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the names of groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file, and of a group that has a name, on one worker: their fixtures are made once."""
     for item in items:
