@@ -8,6 +8,9 @@ import logging
 import os
 import random
 import re
+import shutil
+import sqlite3
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +27,7 @@ OFF: Final = "off"
 """The tracking URI that means: do not track."""
 
 _SQLITE: Final = "sqlite:///"
+_DRAFT: Final = ".mlflow-database-"
 _PROBE_SECONDS: Final = 10
 _LOCKED_SECONDS: Final = 15.0
 """How long another writer of a SQLite database is waited for."""
@@ -87,18 +91,56 @@ def connect(uri: str) -> Any:
     """Return an ``MlflowClient`` for a store that answers.
 
     Raises:
-        EarthenwareError: ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``.
+        EarthenwareError: ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``; ``TRACKING_BROKEN`` for a database that a
+            killed process left half made, which is set aside.
     """
     prepare_environment()
     _probe(uri)
     from mlflow import MlflowClient
 
     prepare_environment()  # again, as MLflow sets its loggers up when it is imported
-    with _alone(uri):
-        client = MlflowClient(tracking_uri=uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
-        # The first call makes a new database's tables, or finds that the server wants a password.
-        patiently(uri, client.search_experiments, max_results=1)
+    with _alone(uri) as file:
+        if file is not None and not file.exists():
+            _make_database(file)
+        registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri
+        try:
+            client = patiently(uri, MlflowClient, tracking_uri=uri, registry_uri=registry)
+            # The first call finds that the server wants a password.
+            patiently(uri, client.search_experiments, max_results=1)
+        except EarthenwareError as error:
+            if file is None or not _holds_nothing(file):
+                raise
+            aside = file.with_name(f"{file.name}.broken-{time.strftime('%Y%m%dT%H%M%S')}")
+            file.rename(aside)
+            message = f"MLflow's database '{file}' is half made and holds no run; it was set aside as '{aside.name}'."
+            raise EarthenwareError("TRACKING_BROKEN", message, "Run the step again: it makes a new one.") from error
     return client
+
+
+def _make_database(file: Path) -> None:
+    """Have a database with MLflow's tables appear whole: MLflow makes them one by one, for seconds."""
+    from mlflow import MlflowClient
+
+    for left in file.parent.glob(f"{_DRAFT}*"):  # by a process that was killed, as one makes it at a time
+        shutil.rmtree(left, ignore_errors=True)
+    # A name of its own each time: MLflow keeps a connection for each that it has seen.
+    with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=file.parent) as folder:
+        draft = Path(folder) / file.name
+        uri = f"{_SQLITE}{draft}"
+        patiently(uri, MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments, max_results=1)
+        draft.rename(file)
+
+
+def _holds_nothing(file: Path) -> bool:
+    """Return whether a database that MLflow cannot use has no run in it, so that nobody misses it."""
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=_PROBE_SECONDS)
+        ) as opened:
+            tables = {name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            return "runs" not in tables or opened.execute("SELECT 1 FROM runs").fetchone() is None
+    except sqlite3.Error:
+        return False  # what cannot be read may hold anything
 
 
 def _probe(uri: str) -> None:
@@ -115,11 +157,11 @@ def _probe(uri: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Let one process at a time make a SQLite database: two that migrate it at once break it."""
+def _alone(uri: str) -> Iterator[Path | None]:
+    """Let one process at a time make a SQLite database: two that migrate it at once break it; yield its file."""
     file = database(uri)
     if file is None:
-        yield
+        yield None
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +170,7 @@ def _alone(uri: str) -> Iterator[None]:
         raise _unreachable(uri, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield file
     finally:
         os.close(descriptor)
 
