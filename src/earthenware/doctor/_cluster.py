@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from earthenware.doctor._examine import Check, Verdict, failed, ok, skipped, warning
 from earthenware.errors import EarthenwareError
-from earthenware.kubeflow import Connection, ask
+from earthenware.kubeflow import Connection, KubeflowClient
 from earthenware.launch import PERMISSIONS, Cluster, RefusedError
 
 _LEAST: Final = (2, 17)
@@ -37,7 +37,7 @@ def kubeflow_checks(connection: Connection | None, seconds: float) -> list[Check
 
 
 def _check_health(connection: Connection, wait: float) -> Verdict:
-    health = ask(connection, "healthz", "say that it is healthy", wait)
+    health = KubeflowClient(connection, (wait / 2, wait)).to("say that it is healthy").get("healthz")
     if health.get("apiServerReady") is False:  # the user interface answers in the place of the API
         sentence = f"'{connection.host}' answers, but its API server does not."
         return failed(sentence, "Look at the pod ml-pipeline in Kubeflow's namespace.")
@@ -58,7 +58,8 @@ def _check_health(connection: Connection, wait: float) -> Verdict:
 
 def _check_login(connection: Connection, wait: float) -> Verdict:
     namespace = {"namespace": connection.namespace} if connection.namespace else {}
-    ask(connection, "experiments", "list experiments", wait, page_size=1, **namespace)
+    client = KubeflowClient(connection, (wait / 2, wait))
+    client.to("list experiments").get("experiments", page_size=1, **namespace)
     place = f" in the namespace '{connection.namespace}'" if namespace else ""
     return ok(f"Experiments can be listed{place}.")
 

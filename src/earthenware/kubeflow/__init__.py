@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earthenware.kubeflow._client import KubeflowClient, ask, connect
+from earthenware.kubeflow._client import KubeflowClient, connect
 from earthenware.kubeflow._connection import Connection, mounted_token
 from earthenware.kubeflow._recurring import Schedule, parse_cron, parse_interval
 from earthenware.kubeflow._steps import StepOutcome
@@ -17,7 +17,6 @@ __all__ = [
     "Schedule",
     "StepOutcome",
     "Submission",
-    "ask",
     "connect",
     "mounted_token",
     "parse_cron",

@@ -23,14 +23,14 @@ from earthenware.kubeflow._errors import explain_network, explain_status, not_ku
 if TYPE_CHECKING:
     import kfp_server_api
 
-_SECONDS: Final = (10, 60)
-"""Time to connect, and time without a byte of the answer (seconds)."""
 _LOG_BYTES: Final = 32 * 2**20
 """Most of a pod's log that is read to show its end (bytes)."""
 
 
 class KubeflowClient:
-    """An open connection. Its services' requests raise :class:`EarthenwareError`.
+    """An open connection. Its services' requests raise :class:`EarthenwareError`; nothing is tried again.
+
+    ``timeout`` is the time to connect, and the time without a byte of the answer (seconds).
 
     Attributes:
         connection: Where it is; it has no namespace where the server has one user.
@@ -38,10 +38,11 @@ class KubeflowClient:
         pipelines, uploads, experiments, runs, recurring_runs: The services of the generated client.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, timeout: tuple[float, float] = (10, 60)) -> None:
         import kfp_server_api
 
         self.connection = connection
+        self._timeout = timeout
         self._doing = "answer"
         self._api = kfp_server_api.ApiClient(_configuration(connection), cookie=connection.cookie or None)
         self._api.request = self._guarded(self._api.request)
@@ -58,8 +59,8 @@ class KubeflowClient:
         self._doing = doing
         return self
 
-    def get(self, path: str, timeout: tuple[float, float] = _SECONDS, **parameters: Any) -> dict[str, Any]:
-        """Return the JSON object below ``/apis/v2beta1/``; ``timeout`` is as for :data:`_SECONDS`."""
+    def get(self, path: str, **parameters: Any) -> dict[str, Any]:
+        """Return the JSON object at a path below ``/apis/v2beta1/``."""
         found: dict[str, Any] = self._api.call_api(
             f"/apis/v2beta1/{path}",
             "GET",
@@ -68,7 +69,6 @@ class KubeflowClient:
             auth_settings=["Bearer"],
             response_type="object",
             _return_http_data_only=True,
-            _request_timeout=timeout,
         )
         return found
 
@@ -107,14 +107,12 @@ class KubeflowClient:
         import urllib3.exceptions as http
 
         def guarded(method: str, url: str, **keywords: Any) -> Any:
-            keywords["_request_timeout"] = keywords.get("_request_timeout") or _SECONDS
             try:
-                response = request(method, url, **keywords)
+                response = request(method, url, **{**keywords, "_request_timeout": self._timeout})
             except kfp_server_api.ApiException as error:
                 if not error.status:  # a TLS failure, which has no body
                     raise explain_network(error.__context__ or error, self._doing, self.connection) from None
-                body = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
-                text = body.decode("utf-8", errors="replace")
+                text = (error.body or b"").decode("utf-8", errors="replace")
                 raise explain_status(error.status, text, self._doing, self.connection) from None
             except (http.HTTPError, OSError) as error:
                 raise explain_network(error, self._doing, self.connection) from None
@@ -146,18 +144,6 @@ def connect(connection: Connection) -> KubeflowClient:
     if not several:  # such a server refuses requests that name a namespace
         client.connection = dataclasses.replace(connection, namespace="")
     return client
-
-
-def ask(connection: Connection, path: str, doing: str, seconds: float, **parameters: Any) -> dict[str, Any]:
-    """Return the JSON object below ``/apis/v2beta1/`` that one request is answered with; nothing is tried again.
-
-    ``doing`` says what it is for, such as ``list experiments``. The longest silence is ``seconds``, half of it to
-    connect.
-
-    Raises:
-        EarthenwareError: ``KFP_*`` or ``NOT_KUBEFLOW``.
-    """
-    return KubeflowClient(connection).to(doing).get(path, (seconds / 2, seconds), **parameters)
 
 
 def _configuration(connection: Connection) -> kfp_server_api.Configuration:

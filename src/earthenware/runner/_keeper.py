@@ -42,12 +42,8 @@ def _stop(container: Any) -> None:
     remove(container)
 
 
-def _main(label: str) -> None:
+if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()
-    stop_all(label)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])
+    stop_all(sys.argv[1])
