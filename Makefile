@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORK ?= demo
-SPREAD = -n 2 --dist loadgroup --no-loadscope-reorder
+SPREAD = -n 2 --dist loadfile --no-loadscope-reorder
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/earthenware/__init__.py)
 IMAGE ?= ghcr.io/earthenware/earthenware-python
 BASE_IMAGE ?= python:3.11-slim-bookworm

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -27,12 +27,15 @@ hypothesis.settings.register_profile("earthenware", deadline=None)
 hypothesis.settings.load_profile("earthenware")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the names of groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, and of a group that has a name, on one worker: their fixtures are made once."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file on one worker, and all that use the image: what their fixtures make is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/images" if nodeid.startswith("tests/images/") else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
 
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -20,7 +20,7 @@ from tests.images.daemon import docker
 from tests.pipelines.runs import SMALL, command, earthenware
 from tests.small_run import Run
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(1800), pytest.mark.xdist_group("image")]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
 SECRET = "kept-out-of-sight"
 

@@ -17,7 +17,7 @@ from tests.images.conftest import REVISION
 from tests.images.daemon import docker
 from tests.images.dockerfile import ROOT
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(1800), pytest.mark.xdist_group("image")]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
 # As restricted as Kubernetes' strictest standard: no rights, no network, nothing to write to but /scratch.
 SEALED = ("--rm", "--read-only", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
