@@ -25,6 +25,8 @@ _SPAN = 8 * 2**20
 """Bytes that one request brings at most, so that large batches spread over connections."""
 _SHARE = 2**20
 """Unpacked bytes worth handing to another thread."""
+_SMALL = 2**17
+"""Unpacked bytes of a chunk below which threads cost more than they bring: they wait for the interpreter's lock."""
 
 T = TypeVar("T")
 
@@ -141,6 +143,9 @@ def _fill(jobs: Sequence[_Job]) -> list[Failure]:
 
 def _shares(jobs: Sequence[_Job]) -> list[list[_Job]]:
     """Put jobs together, and cut them, to shares that are worth a thread each."""
+    sizes = [one.out.nbytes for _, places in jobs for _, _, one in places]
+    if sum(sizes) < _SMALL * len(sizes):
+        return [list(jobs)]
     shares: list[list[_Job]] = [[]]
     room = _SHARE
     for uri, places in jobs:
