@@ -32,33 +32,33 @@ T = TypeVar("T")
 
 
 class Wanted(NamedTuple):
-    """One chunk that is to be read.
+    """Chunks of one array that are to be read.
 
     Attributes:
         array: The array's key: (part, sensor, name).
-        position: The chip's position in its part.
-        out: Array to fill.
+        places: Per chunk the chip's position in its part, and its row in ``out``.
+        out: Array to fill, of which each row is one chunk.
         bands: The bands wanted; None for all.
-        row: The caller's number for the chip.
     """
 
     array: tuple[int, str, str]
-    position: int
+    places: Sequence[tuple[int, int]]
     out: NDArray[Any]
-    row: int
     bands: Some | None = None
 
 
 class Failure(NamedTuple):
     """A chunk that could not be read, and why."""
 
-    wanted: Wanted
+    array: tuple[int, str, str]
+    position: int
+    row: int
     why: str
 
 
-_Place = tuple[int, int, Wanted]
-"""Offset, length, chunk."""
-_Job = tuple[str, list[_Place]]
+_Place = tuple[int, int, int, int]
+"""Offset, length, position, row."""
+_Job = tuple[str, Wanted, list[_Place]]
 """A shard, and chunks of it that are read together."""
 
 
@@ -77,14 +77,14 @@ class PixelReader:
         self._is_local = is_local
         self._arrays: dict[tuple[int, str, str], ShardedArray] = {}
 
-    def read(self, chunks: Sequence[Wanted]) -> list[Failure]:
-        """Fill the arrays of ``chunks`` and return those that are damaged.
+    def read(self, wanted: Sequence[Wanted]) -> list[Failure]:
+        """Fill the arrays of ``wanted`` and return the chunks that are damaged.
 
         Raises:
             EarthenwareError: The storage cannot be reached.
         """
         broken: dict[Any, str] = {}
-        remote = not all(self._is_local(part) for part in {one.array[0] for one in chunks})
+        remote = not all(self._is_local(part) for part in {one.array[0] for one in wanted})
 
         def noted(key: Any, call: Callable[[], None]) -> None:
             try:
@@ -95,31 +95,35 @@ class PixelReader:
         def opened(key: tuple[int, str, str]) -> None:
             self._arrays.setdefault(key, self._open_array(key))  # another thread may have been faster
 
-        missing = dict.fromkeys(one.array for one in chunks if one.array not in self._arrays)
+        missing = dict.fromkeys(one.array for one in wanted if one.array not in self._arrays)
         _each(lambda key: noted(key, lambda: opened(key)), list(missing), remote)
 
-        shards: dict[tuple[tuple[int, str, str], int], list[tuple[int, Wanted]]] = {}
-        for one in chunks:
-            if one.array in self._arrays:
-                shard, slot = divmod(one.position, self._arrays[one.array].shard_chips)
-                shards.setdefault((one.array, shard), []).append((slot, one))
-        unread = [(key, shard) for key, shard in shards if not self._arrays[key].has_index(shard)]
+        failures: list[Failure] = []
+        shards: list[tuple[Wanted, int, list[tuple[int, int]]]] = []
+        for one in wanted:
+            if one.array in broken:
+                failures += [Failure(one.array, *place, broken[one.array]) for place in one.places]
+                continue
+            size, found = self._arrays[one.array].shard_chips, dict[int, list[tuple[int, int]]]()
+            for place in one.places:
+                found.setdefault(place[0] // size, []).append(place)
+            shards += [(one, shard, places) for shard, places in found.items()]
+        unread = [(one.array, shard) for one, shard, _ in shards if not self._arrays[one.array].has_index(shard)]
         _each(lambda where: noted(where, lambda: self._arrays[where[0]].load_index(where[1])), unread, remote)
 
-        failures = [Failure(one, broken[one.array]) for one in chunks if one.array in broken]
         jobs: list[_Job] = []
-        for (key, shard), slots in shards.items():
-            if (key, shard) in broken:
-                failures += [Failure(one, broken[key, shard]) for _, one in slots]
+        for one, shard, places in shards:
+            if (one.array, shard) in broken:
+                failures += [Failure(one.array, *place, broken[one.array, shard]) for place in places]
                 continue
-            array, places = self._arrays[key], []
-            for slot, one in slots:
+            array, chunks = self._arrays[one.array], list[_Place]()
+            for position, row in places:
                 try:
-                    places.append((*array.place(shard, slot), one))
+                    chunks.append((*array.place(shard, position % array.shard_chips), position, row))
                 except DamageError as error:
-                    failures.append(Failure(one, str(error)))
-            if places:
-                jobs.append((array.shard_uri(shard), places))
+                    failures.append(Failure(one.array, position, row, str(error)))
+            if chunks:
+                jobs.append((array.shard_uri(shard), one, chunks))
         for failed in _each(_fill, _spans(jobs) if remote else _shares(jobs), remote):
             failures += failed
         return failures
@@ -127,36 +131,36 @@ class PixelReader:
 
 def _fill(jobs: Sequence[_Job]) -> list[Failure]:
     failures = []
-    for uri, places in jobs:
+    for uri, (array, _, out, bands), places in jobs:
         try:
-            found = storage.read_ranges(uri, [(offset, length) for offset, length, _ in places])
+            found = storage.read_ranges(uri, [place[:2] for place in places])
         except FileNotFoundError:
-            failures += [Failure(one, "the shard is missing") for _, _, one in places]
+            failures += [Failure(array, *place[2:], "the shard is missing") for place in places]
             continue
-        for data, (_, _, one) in zip(found, places, strict=True):
+        for data, (_, _, position, row) in zip(found, places, strict=True):
             try:
-                decode(data, one.out, one.bands)
+                decode(data, out[row], bands)
             except DamageError as error:
-                failures.append(Failure(one, str(error)))
+                failures.append(Failure(array, position, row, str(error)))
     return failures
 
 
 def _shares(jobs: Sequence[_Job]) -> list[list[_Job]]:
     """Put jobs together, and cut them, to shares that are worth a thread each."""
-    sizes = [one.out.nbytes for _, places in jobs for _, _, one in places]
-    if sum(sizes) < _SMALL * len(sizes):
+    unpacked = sum(one.out[0].nbytes * len(places) for _, one, places in jobs)
+    if unpacked < _SMALL * sum(len(places) for _, _, places in jobs):
         return [list(jobs)]
     shares: list[list[_Job]] = [[]]
     room = _SHARE
-    for uri, places in jobs:
-        bytes_each = max(1, places[0][2].out.nbytes)
+    for uri, one, places in jobs:
+        bytes_each = max(1, one.out[0].nbytes)
         start = 0
         while start < len(places):
             if room <= 0:
                 shares.append([])
                 room = _SHARE
             share = places[start : start + max(1, room // bytes_each)]
-            shares[-1].append((uri, share))
+            shares[-1].append((uri, one, share))
             room -= len(share) * bytes_each
             start += len(share)
     return shares
@@ -165,14 +169,14 @@ def _shares(jobs: Sequence[_Job]) -> list[list[_Job]]:
 def _spans(jobs: Sequence[_Job]) -> list[list[_Job]]:
     """Cut jobs to what one request brings each."""
     spans: list[list[_Job]] = []
-    for uri, places in jobs:
+    for uri, one, places in jobs:
         first = end = -_SPAN
-        for place in sorted(places, key=lambda place: place[:2]):
-            offset, length, _ = place
+        for place in sorted(places):
+            offset, length = place[:2]
             if offset - end > _NEAR or offset + length - first > _SPAN:
-                spans.append([(uri, [])])
+                spans.append([(uri, one, [])])
                 first = offset
-            spans[-1][0][1].append(place)
+            spans[-1][0][2].append(place)
             end = offset + length
     return spans
 

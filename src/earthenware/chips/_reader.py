@@ -137,7 +137,7 @@ class ChipStore:
         if self._places is None:
             self._load()
         assert self._places is not None
-        places = self._places[chosen].tolist()
+        parts, positions = self._places[chosen].T
         wanted: list[Wanted] = []
         for sensor, (pixels, mask) in found.items():
             layout, present = self.sensors[sensor], self._presence[sensor][chosen]
@@ -146,10 +146,11 @@ class ChipStore:
                 mask[~present] = Mask.NODATA
             named = (bands or {}).get(sensor)
             some = None if named is None else Some(len(layout.bands), [layout.bands.index(name) for name in named])
-            for row, ((part, position), here) in enumerate(zip(places, present.tolist(), strict=True)):
-                if here:
-                    wanted.append(Wanted((part, sensor, _arrays.PIXEL), position, pixels[row], row, some))
-                    wanted.append(Wanted((part, sensor, _arrays.MASK), position, mask[row], row))
+            for part in np.unique(parts[present]).tolist():
+                rows = np.flatnonzero(present & (parts == part))
+                places = list(zip(positions[rows].tolist(), rows.tolist(), strict=True))
+                wanted.append(Wanted((part, sensor, _arrays.PIXEL), places, pixels, some))
+                wanted.append(Wanted((part, sensor, _arrays.MASK), places, mask))
         self._report(self._pixels.read(wanted), damaged)
         return found
 
@@ -224,13 +225,11 @@ class ChipStore:
     def _verify_pixels(self, part: int, start: int, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Yield what is wrong with the pixels of chips that lie one behind another in a part."""
         arrays = {sensor: self._arrays_for(sensor, len(rows), {}, {}) for sensor in self.sensors}
-        wanted = [
-            Wanted((part, sensor, name), start + row, values[row], row)
-            for row, stated in enumerate(rows)
-            for sensor, pair in arrays.items()
-            if stated[column(sensor, "present")]
-            for name, values in ((_arrays.PIXEL, pair.pixels), (_arrays.MASK, pair.mask))
-        ]
+        wanted: list[Wanted] = []
+        for sensor, pair in arrays.items():
+            places = [(start + row, row) for row, stated in enumerate(rows) if stated[column(sensor, "present")]]
+            wanted.append(Wanted((part, sensor, _arrays.PIXEL), places, pair.pixels))
+            wanted.append(Wanted((part, sensor, _arrays.MASK), places, pair.mask))
         broken: dict[int, EarthenwareError] = {}
         self._report(self._pixels.read(wanted), broken.__setitem__)
         for row, stated in enumerate(rows):
@@ -275,16 +274,15 @@ class ChipStore:
     def _report(self, failures: Sequence[Failure], damaged: Callable[[int, EarthenwareError], None] | None) -> None:
         """Tell of the first failure of each chip, or raise the first of all."""
         seen: set[int] = set()
-        for failure in sorted(failures, key=lambda one: one.wanted.row):
-            part, sensor, name = failure.wanted.array
+        for (part, sensor, name), position, row, why in sorted(failures, key=lambda one: one.row):
             where = storage.redact(self._parts[part])
-            what = f"chip {failure.wanted.position} of {sensor}/{name} cannot be read ({failure.why})"
+            what = f"chip {position} of {sensor}/{name} cannot be read ({why})"
             error = EarthenwareError("CHIPS_CORRUPT", f"Part '{where}' is damaged: {what}.", _REMEDY)
             if damaged is None:
                 raise error
-            if failure.wanted.row not in seen:
-                seen.add(failure.wanted.row)
-                damaged(failure.wanted.row, error)
+            if row not in seen:
+                seen.add(row)
+                damaged(row, error)
 
     def _part_index(self, part: int) -> pa.Table:
         uri = storage.join(self._parts[part], INDEX_FILE)
