@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import rasterio
 
@@ -43,3 +45,24 @@ def test_a_hostile_asset_spoils_its_scene_alone(tmp_path: Path, href: str | None
     report = build(BuildSpec(chip_size=32, reject_limit=0.5), earth.table(), str(tmp_path / "out"))
     assert report.manifest.rejects == {reason: 1}
     assert set(ChipStore.open(report.output).index["scene_id"].to_pylist()) == {"good"}
+
+
+def test_a_grid_that_only_metadata_claim_costs_no_work(tmp_path: Path) -> None:
+    earth = Earth(tmp_path, height=64, width=64)
+    earth.add("good", seed=1, clouds="none")
+    bad = earth.add("bad", seed=2, clouds="none", lacks=["SCL"])
+    bad["height"], bad["width"] = 49_999, 49_999  # of ten bands: an hour of warping nothing
+    report = build(BuildSpec(chip_size=32, reject_limit=0.5), earth.table(), str(tmp_path / "out"))
+    (reject,) = pq.read_table(f"{report.output}/rejects.parquet").to_pylist()
+    assert (reject["record"], reject["reason"]) == ("bad", "NO_OVERLAP")
+    assert "claims 49,999 x 49,999 pixels, of which its files of B02 cover 0.000%" in reject["message"]
+
+
+def test_a_pipe_in_the_place_of_an_asset_is_not_waited_for(tmp_path: Path) -> None:
+    earth = Earth(tmp_path, height=64, width=64)
+    earth.add("good", seed=1, clouds="none")
+    file = Path(earth.item(earth.add("bad", seed=2, clouds="none"), S2)["assets"]["B04"]["href"])
+    file.unlink()
+    os.mkfifo(file)
+    report = build(BuildSpec(chip_size=32, reject_limit=0.5), earth.table(), str(tmp_path / "out"))
+    assert report.manifest.rejects == {"UNREADABLE_ASSET": 1}

@@ -100,11 +100,7 @@ class StacApi:
                 if on_page is not None:
                     on_page(len(found))
                 if max_items is not None and len(found) > max_items:
-                    raise EarthenwareError(
-                        "TOO_MANY_ITEMS",
-                        f"{self._shown} has more than max_items = {max_items} items of {', '.join(collections)} there.",
-                        "Narrow bbox, datetime or max_cloud, or raise max_items.",
-                    )
+                    raise too_many_items(self._shown, max_items, ", ".join(collections))
         return found
 
     def title_and_item(self) -> tuple[str, bool]:
@@ -150,6 +146,12 @@ class StacApi:
                 f"{self._shown} does not answer as a STAC API: {first_line(error)}.",
                 "Give the root URL of a STAC API, or a file that ends in .json for an ItemCollection.",
             ) from error
+
+
+def too_many_items(where: str, most: int, collections: str) -> EarthenwareError:
+    """Return the error of a catalog that has more items than ``max_items``."""
+    message = f"{where} has more than max_items = {most} items of {collections} there."
+    return EarthenwareError("TOO_MANY_ITEMS", message, "Narrow bbox, datetime or max_cloud, or raise max_items.")
 
 
 def _guarded_io(catalog: str, patience: Patience) -> Any:

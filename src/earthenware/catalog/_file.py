@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from earthenware import storage
+from earthenware.catalog._text import JsonText
 from earthenware.errors import EarthenwareError
 from earthenware.network import Patience, fetch
+
+_PIECE: Final = 2**22
+"""Bytes that are read at once."""
 
 
 def is_file(catalog: str) -> bool:
@@ -17,8 +21,8 @@ def is_file(catalog: str) -> bool:
     return True
 
 
-def read_items(uri: str, patience: Patience | None = None) -> list[Any]:
-    """Return the features of an ItemCollection, unchecked.
+def read_items(uri: str, patience: Patience | None = None) -> Iterator[Any]:
+    """Yield the features of an ItemCollection one by one, unchecked; no more than one of them is held.
 
     Args:
         uri: Where it is.
@@ -26,24 +30,45 @@ def read_items(uri: str, patience: Patience | None = None) -> list[Any]:
 
     Raises:
         EarthenwareError: ``CATALOG_UNREACHABLE`` where there is no such file, ``NOT_JSON``, ``UNREACHABLE``,
-            ``FORBIDDEN_LINK`` where it redirects to a place that it may not, or ``NOT_AN_ITEM_COLLECTION``.
+            ``FORBIDDEN_LINK`` where it redirects to a place that it may not, or ``NOT_AN_ITEM_COLLECTION``, which may
+            be known at its end only.
     """
-    shown = storage.redact(uri)
+    shown, kind, found = storage.redact(uri), None, False
     try:
-        document = json.loads(fetch(uri, patience)) if storage.is_web(uri) else storage.read_json(uri)
+        text = JsonText(_pieces(uri, patience))
+        if text.peek() != "{":
+            kind = type(text.value()).__name__
+        else:
+            for _ in text.members("{}"):
+                name = text.value()
+                text.take(":")
+                if name == "features" and text.peek() == "[":
+                    found = True
+                    for _ in text.members("[]"):
+                        yield text.value()
+                elif (value := text.value()) and name == "type":
+                    kind = value
+        if text.peek():
+            raise ValueError("something follows its end")
     except (FileNotFoundError, IsADirectoryError):
         raise _missing(uri) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EarthenwareError("NOT_JSON", f"'{shown}' is not a complete JSON document: {error}.") from None
-    kind = document.get("type") if isinstance(document, dict) else type(document).__name__
-    if kind != "FeatureCollection" or not isinstance(document.get("features"), list):
+    if kind != "FeatureCollection" or not found:
         wrap = "Wrap the item in an ItemCollection."
         hint = wrap if kind == "Feature" else "Give the answer of a STAC search, or an API's URL."
         raise EarthenwareError(
             "NOT_AN_ITEM_COLLECTION", f"'{shown}' is not an ItemCollection: its type is {kind or 'not given'}.", hint
         )
-    features: list[Any] = document["features"]
-    return features
+
+
+def _pieces(uri: str, patience: Patience | None) -> Iterator[bytes]:
+    if storage.is_web(uri):
+        yield fetch(uri, patience)
+        return
+    size = storage.size(uri)
+    for offset in range(0, size, _PIECE):
+        yield storage.read_ranges(uri, [(offset, min(_PIECE, size - offset))])[0]
 
 
 def check_file(uri: str) -> None:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
+import numpy as np
 import pyproj
 import shapely
-import shapely.errors
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import bbox_union
@@ -19,7 +19,7 @@ from pyproj.exceptions import CRSError
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
-from earthenware.catalog._item import BadItemError, SceneItem
+from earthenware.catalog._item import BadItemError, SceneItem, judged
 from earthenware.catalog._spec import Box
 from earthenware.errors import first_line
 from earthenware.rasters import Reading, open_raster
@@ -28,6 +28,8 @@ from earthenware.sensors import Sensor, asset_for, href_signer
 from earthenware.steps import Attempt
 
 _LARGEST_SIDE: Final = 50_000
+_FARTHEST: Final = 1e8
+"""Metres from a CRS's origin; eastings that begin with the number of one of 60 zones have up to 61 million."""
 
 HeaderOpener = Callable[[str], GeoBox]
 """From the link of a raster to its grid."""
@@ -65,10 +67,9 @@ def item_grid(item: Mapping[str, Any], base: Sensor, open_header: HeaderOpener) 
     if transform is None or shape is None:
         transform, shape = _affine(properties), _shape(properties)
     if crs is None or transform is None or shape is None:
-        href = href_signer(item)(str(asset["href"]))
         try:
             # The three belong together: a file may be a resampled copy of what the item describes.
-            found = open_header(href)
+            found = open_header(href_signer(item)(str(asset["href"])))
             crs, transform, shape = _crs({"proj:wkt2": str(found.crs)}), found.affine, (found.height, found.width)
         except Exception as error:  # GDAL, HTTP and file errors have no common class
             text = f"it has no proj fields and its {base.finest.name} cannot be opened: {first_line(error)}"
@@ -83,13 +84,17 @@ def _of_size(crs: str, transform: Affine, shape: tuple[int, int], gsd: float) ->
     a, b, c, d, e, f = transform[:6]
     if b or d or a <= 0 or e >= 0:
         raise BadItemError("NO_GRID", f"its pixel grid is rotated or upside down: {[a, b, c, d, e, f]}")
-    axes = {axis.unit_name for axis in pyproj.CRS.from_user_input(crs).axis_info}
-    if axes != {"metre"}:
+    known = pyproj.CRS.from_user_input(crs)
+    if not known.is_projected or {axis.unit_name for axis in known.axis_info} != {"metre"}:
         raise BadItemError("NO_GRID", f"its CRS {crs[:40]} is not in metres")
     rows, columns = round(height * -e / gsd), round(width * a / gsd)
     if not (0 < rows <= _LARGEST_SIDE and 0 < columns <= _LARGEST_SIDE):
         raise BadItemError("NO_GRID", f"its grid of {height} x {width} pixels of {a:g} m has no sensible size")
-    return GeoBox((rows, columns), Affine(gsd, 0.0, c, 0.0, -gsd, f), crs)
+    grid = GeoBox((rows, columns), Affine(gsd, 0.0, c, 0.0, -gsd, f), crs)
+    # The first test: some projections go round the Earth again and again.
+    if max(abs(c), abs(f)) > _FARTHEST or not np.isfinite([one for box in grid_boxes(grid) for one in box]).all():
+        raise BadItemError("NO_GRID", f"its grid at {c:g}, {f:g} of {crs[:40]} lies nowhere on Earth")
+    return grid
 
 
 def _crs(fields: Mapping[str, Any]) -> str | None:
@@ -130,14 +135,16 @@ def transformer(source: str, target: str) -> pyproj.Transformer:
 
 
 def to_grid_crs(geometry: BaseGeometry, crs: str) -> BaseGeometry:
-    """Project a footprint in degrees into a grid's CRS; edges are bent along, and the antimeridian is no edge."""
+    """Project a footprint in degrees into a grid's CRS; edges are bent along, and the antimeridian is no edge.
+
+    Where it goes round the Earth, and the CRS cannot, nothing is left of it.
+    """
     west, _, east, _ = geometry.bounds
     dense = shapely.segmentize(geometry, 0.1) if east - west < 180 else geometry
     projected = shapely.transform(dense, transformer("OGC:CRS84", crs).transform, interleaved=False)
-    try:
-        return projected if projected.is_valid else shapely.make_valid(projected)
-    except shapely.errors.GEOSException as error:
-        raise BadItemError("MALFORMED_ITEM", "its geometry cannot be projected") from error
+    if not np.isfinite(shapely.get_coordinates(projected)).all():
+        return shapely.Polygon()
+    return projected if projected.is_valid else shapely.make_valid(projected)
 
 
 def grid_boxes(grid: GeoBox) -> tuple[Box, ...]:
@@ -190,7 +197,8 @@ def with_grids(items: Sequence[SceneItem], base: Sensor, attempt: Attempt, open_
     grids: dict[str, set[GeoBox]] = defaultdict(set)
     for done, item in enumerate(items, 1):
         try:
-            grid = item_grid(item.item, base, open_header)
+            with judged():
+                grid = item_grid(item.item, base, open_header)
         except BadItemError as error:
             attempt.reject(item.id, error.reason, str(error))
             continue

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import PureWindowsPath
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -17,7 +20,7 @@ from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, first_line
 from earthenware.network import permitted_link
 from earthenware.scenes import ChosenItem
 from earthenware.sensors import asset_for, has_asset, sensor
@@ -27,6 +30,9 @@ _OTHERS: Final = {"gs", "az", "abfs", "abfss", "oss", "swift", "ftp"}
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _VSI: Final = re.compile(r"/+vsi", re.ASCII | re.IGNORECASE)
 """How the names of GDAL's own file systems begin."""
+_DEEPEST: Final = 100
+_YEARS: Final = range(1000, 9000)
+"""Years around which there are others, written with as many digits; a map that holds for ever ends in 9999."""
 
 
 class BadItemError(Exception):
@@ -35,6 +41,35 @@ class BadItemError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+@contextmanager
+def judged() -> Iterator[None]:
+    """Make anything that an item's values lead to within this block a :class:`BadItemError`: it is the item's fault."""
+    try:
+        yield
+    except BadItemError:
+        raise
+    except Exception as error:  # what libraries raise over absurd values has no common class
+        raise BadItemError("MALFORMED_ITEM", f"one of its values cannot be used: {first_line(error)}") from error
+
+
+def check_values(value: Any, depth: int = _DEEPEST) -> None:
+    """Refuse what a JSON text may hold and hardly anything else can: numbers without end, halves of characters.
+
+    Raises:
+        ValueError: It holds such a value, or is nested too deeply.
+        OverflowError: It holds a number of hundreds of digits.
+    """
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict | list):
+        if not depth:
+            raise ValueError(f"values are nested more than {_DEEPEST} deep")
+        for one in (*value, *value.values()) if isinstance(value, dict) else value:
+            check_values(one, depth - 1)
+    elif isinstance(value, int | float) and math.isinf(value):
+        raise ValueError("a number is infinite")
 
 
 @dataclass(frozen=True)
@@ -62,11 +97,33 @@ class SceneItem(ChosenItem):
     generated: datetime
 
 
+class _Packed(Mapping[str, Any]):
+    """An item as text, which is a quarter of what it takes otherwise; it is parsed when it is looked into."""
+
+    def __init__(self, item: Mapping[str, Any]) -> None:
+        self._text = json.dumps(item)
+
+    def __getitem__(self, key: str) -> Any:
+        return _parsed(self._text)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_parsed(self._text))
+
+    def __len__(self) -> int:
+        return len(_parsed(self._text))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> dict[str, Any]:
+    item: dict[str, Any] = json.loads(text)
+    return item
+
+
 def read_item(raw: Any, sensor_id: str, base: str) -> SceneItem:
     """Check an item as the catalog gave it and read it; ``base`` is the URI that its relative links start from.
 
     Raises:
-        BadItemError: It cannot be used; the message says why.
+        BadItemError: It cannot be used; the message says why. Absurd values raise anything else: see :func:`judged`.
     """
     if not isinstance(raw, Mapping):
         raise BadItemError("MALFORMED_ITEM", f"it is a {type(raw).__name__}, not an object")
@@ -77,10 +134,7 @@ def read_item(raw: Any, sensor_id: str, base: str) -> SceneItem:
         raise BadItemError("MALFORMED_ITEM", "it has no properties")
     if not isinstance(raw.get("assets"), Mapping) or not raw["assets"]:
         raise BadItemError("MALFORMED_ITEM", "it has no assets")
-    try:
-        item = {**raw, "assets": _readable_assets(raw["assets"], base)}
-    except (ValueError, EarthenwareError) as error:
-        raise BadItemError("MALFORMED_ITEM", str(error)) from error
+    item = {**raw, "assets": _readable_assets(raw["assets"], base)}
     wanted = sensor(sensor_id)
     revision = wanted.revision_of(item)
     return SceneItem(
@@ -95,7 +149,7 @@ def read_item(raw: Any, sensor_id: str, base: str) -> SceneItem:
         revision=0.0 if math.isnan(revision) else revision,
         generated=_parse(properties.get("s2:generation_time") or properties.get("created"))
         or datetime.min.replace(tzinfo=UTC),
-        item={**item, "assets": _needed_assets(item, sensor_id)},
+        item=_Packed({**item, "assets": _needed_assets(item, sensor_id)}),
     )
 
 
@@ -177,11 +231,12 @@ def _parse(value: Any) -> datetime | None:
 
 def _moment(properties: Mapping[str, Any]) -> datetime:
     moment = _parse(properties.get("datetime"))
-    if moment is not None:
+    if moment is None:
+        first, last = _parse(properties.get("start_datetime")), _parse(properties.get("end_datetime"))
+        if first is not None and last is not None and first <= last:
+            moment = first + (last - first) / 2
+    if moment is not None and moment.year in _YEARS:
         return moment
-    first, last = _parse(properties.get("start_datetime")), _parse(properties.get("end_datetime"))
-    if first is not None and last is not None and first <= last:
-        return first + (last - first) / 2
     raise BadItemError("MALFORMED_ITEM", f"its datetime {properties.get('datetime')!r} is not a moment in time")
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
@@ -102,11 +103,11 @@ def match_static(items: Sequence[SceneItem], moment: datetime, ground: Ground) -
 
 def boxes_of(geometry: BaseGeometry) -> tuple[Box, ...]:
     """Return the boxes in degrees around a footprint: two where it lies on both sides of the antimeridian."""
-    west, south, east, north = geometry.bounds
-    if east - west < 180:
-        return ((west, south, east, north),)
+    west, south, east, north = np.clip(geometry.bounds, [-180, -90] * 2, [180, 90] * 2).tolist()
     parts = shapely.get_coordinates(geometry)
     eastern, western = parts[parts[:, 0] >= 0], parts[parts[:, 0] < 0]
+    if east - west < 180 or not (len(eastern) and len(western)):
+        return ((west, south, east, north),)
     return (
         (float(eastern[:, 0].min()), south, 180.0, north),
         (-180.0, south, float(western[:, 0].max()), north),

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from shapely.geometry import box
+from shapely.geometry.base import BaseGeometry
 
 from earthenware import storage
-from earthenware.catalog._api import StacApi
+from earthenware.catalog._api import StacApi, too_many_items
 from earthenware.catalog._file import is_file, read_items
-from earthenware.catalog._item import BadItemError, SceneItem, read_item
+from earthenware.catalog._item import BadItemError, SceneItem, check_values, judged, read_item
 from earthenware.catalog._spec import Box, Interval, QuerySpec, parse_bbox, parse_interval
 from earthenware.sensors import PROFILES, SENSORS, CatalogProfile, is_of_mode, sensor_of
 
 OnReject = Callable[[str, str, str], None]
 """Called with the id, the reason code and the message of each item that cannot be used."""
-
-_EVERYWHERE: Final[Box] = (-180.0, -90.0, 180.0, 90.0)
 
 
 class Source(ABC):
@@ -60,23 +59,30 @@ class Source(ABC):
         """Read what was not ignored: features that fill a wanted sensor, and are of its instrument and mode."""
         found: dict[tuple[str, str, str], SceneItem] = {}
         for position, raw in enumerate(features):
-            sensor = fills(raw)
-            told = isinstance(raw, dict) and isinstance(raw.get("properties"), dict)
-            if sensor not in self._spec.sensors or (told and not is_of_mode(raw, sensor)):
-                self.ignored += 1
-                continue
-            named = isinstance(raw, dict) and isinstance(raw.get("id"), str) and raw["id"]
-            key = (str(raw.get("collection") or ""), raw["id"]) if named else ("", f"item {position}")
-            self.seen.add(key)
+            told = raw if isinstance(raw, dict) else {}
+            of, name = (told[key] if isinstance(told.get(key), str) else "" for key in ("collection", "id"))
+            key = (of, name) if name else ("", f"item {position}")
             try:
-                item = read_item(raw, sensor, base)
+                with judged():
+                    check_values(raw)
+                    sensor = fills(raw)
+                    if sensor not in self._spec.sensors or not is_of_mode(told, sensor):
+                        self.ignored += 1
+                        continue
+                    item = read_item(raw, sensor, base)
             except BadItemError as error:
                 if key not in self._bad:
                     self._bad.add(key)
-                    self._reject(key[1], error.reason, str(error))
+                    self._reject(key[1].encode(errors="backslashreplace").decode(), error.reason, str(error))
             else:
-                found.setdefault((sensor, item.collection, item.id), item)
+                if self._keeps(item):
+                    found.setdefault((sensor, item.collection, item.id), item)
+            self.seen.add(key)
         return list(found.values())
+
+    def _keeps(self, item: SceneItem) -> bool:
+        """Return whether a usable item may be asked for."""
+        return True
 
 
 class ApiSource(Source):
@@ -107,12 +113,16 @@ class ApiSource(Source):
 
 
 class FileSource(Source):
-    """An ItemCollection file, read once."""
+    """An ItemCollection file, read once, item by item; of the base sensor what was asked for is kept."""
 
     def __init__(self, spec: QuerySpec, reject: OnReject) -> None:
         super().__init__(PROFILES["generic"], spec, reject)
         uri = storage.normalise(spec.catalog)
         asked = {collection: sensor for sensor, collection in spec.chosen_collections.items()}
+        self._there: dict[str, set[str]] = defaultdict(set)
+        self._kept: Counter[str] = Counter()
+        self._areas = [box(*one) for one in parse_bbox(spec.bbox)]
+        self._interval = parse_interval(spec.datetime)
 
         def fills(feature: Any) -> str | None:
             if not isinstance(feature, dict) or not isinstance(feature.get("assets"), dict):
@@ -121,27 +131,35 @@ class FileSource(Source):
 
         self._items = self._read(read_items(uri), uri, fills)
 
+    def _keeps(self, item: SceneItem) -> bool:
+        self._there[item.sensor].add(item.collection)
+        if item.sensor == self._spec.base.id and not _lies(item, self._areas, self._interval):
+            return False
+        self._kept[item.sensor] += 1
+        if self._kept[item.sensor] > self._spec.max_items:
+            raise too_many_items(storage.redact(self._spec.catalog), self._spec.max_items, item.collection)
+        return True
+
     def collections(self, sensor: str) -> tuple[str, ...]:
-        there = {item.collection for item in self._items if item.sensor == sensor}
-        return tuple(name for name in super().collections(sensor) if name in there)
+        return tuple(name for name in super().collections(sensor) if name in self._there[sensor])
 
     def find(
         self, sensor: str, collections: Sequence[str], boxes: Sequence[Box], interval: Interval
     ) -> list[SceneItem]:
-        areas = [box(*one) for one in boxes or (_EVERYWHERE,)]
+        areas = [box(*one) for one in boxes]
         return [
             item
             for item in self._items
-            if item.sensor == sensor
-            and item.collection in collections
-            and _inside(item.datetime, interval)
-            and any(item.geometry.intersects(area) for area in areas)
+            if item.sensor == sensor and item.collection in collections and _lies(item, areas, interval)
         ]
 
 
-def _inside(moment: datetime, interval: Interval) -> bool:
+def _lies(item: SceneItem, areas: Sequence[BaseGeometry], interval: Interval) -> bool:
+    """Return whether an item lies in an interval, and touches one of some areas, or anything where there are none."""
     first, last = interval
-    return (first is None or first <= moment) and (last is None or moment <= last)
+    if (first is not None and item.datetime < first) or (last is not None and last < item.datetime):
+        return False
+    return not areas or any(item.geometry.intersects(area) for area in areas)
 
 
 def open_source(spec: QuerySpec, reject: OnReject, on_page: Callable[[int], None]) -> Source:

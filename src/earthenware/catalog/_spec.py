@@ -68,7 +68,9 @@ class QuerySpec(Spec):
     )
     max_scenes: int = Field(0, ge=0, description="Scenes to keep in all, evenly over the sites; 0 keeps all (scenes)")
     max_items: int = Field(
-        20_000, ge=1, description="Most items of the base sensor that a catalog may answer with (items)"
+        20_000,
+        ge=1,
+        description="Most items of the base sensor that an API may answer with, and of any one that a file may (items)",
     )
     on_missing_sensor: Literal["keep", "drop"] = Field(
         "keep", description="Scenes that lack a match of a sensor other than labels: keep or drop them"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from earthenware import storage
-from earthenware.datacube._read import Accept, Resampling, read_band
+from earthenware.datacube._read import Accept, Resampling, covered_share, read_band
 from earthenware.errors import EarthenwareError, first_line
 from earthenware.rasters import Reading
 from earthenware.scenes import Scene
@@ -29,6 +29,9 @@ from earthenware.sensors import (
 
 _SAMPLE = 1024
 """Edge in pixels of the sample on which a large scene's offset is decided."""
+
+_CLAIMED: Final = 0.1
+"""Share of a scene's grid that its files cover at least: what they hold bounds the work, not what is said of them."""
 
 _ACCEPT: Final[Mapping[str, Accept]] = {
     "finite": lambda raw: np.isfinite(raw),
@@ -127,6 +130,21 @@ class SceneReader:
             numbers[band] = np.rint(values, out=values)
         return numbers
 
+    def check_claim(self) -> None:
+        """Make sure, before any work, that the scene's grid is about as large as the files of its finest band.
+
+        Raises:
+            EarthenwareError: ``NO_OVERLAP``, or what makes the files unreadable.
+        """
+        grid, band = self.scene.grid, self.base.finest.name
+        share = covered_share(self._links(self.base, band), grid, self._reading)
+        if share < _CLAIMED:
+            message = (
+                f"Scene '{self.scene.id}' claims {grid.height:,} x {grid.width:,} pixels, of which its files of "
+                f"{band} cover {share:.3%}."
+            )
+            raise EarthenwareError("NO_OVERLAP", message)
+
     def check_coverage(self) -> None:
         """Make sure, once all windows were read, that each file of the base sensor covers a part of the scene.
 
@@ -166,6 +184,11 @@ class SceneReader:
         self, one: Sensor, band: str, grid: GeoBox, resampling: Resampling | None = None, measured: str = ""
     ) -> tuple[NDArray[np.float32], bool]:
         """Read a band as :func:`read_band` does, as the sensor's entry says unless told otherwise."""
+        how, accept = resampling or one.resampling, _ACCEPT[measured or one.measured]
+        return read_band(self._links(one, band), grid, resampling=how, accept=accept, reading=self._reading)
+
+    def _links(self, one: Sensor, band: str) -> list[str]:
+        """Return the links of a band's files, signed."""
         links = []
         for item in self._items[one.id]:
             href = str(asset_for(item, one.id, band)["href"])
@@ -174,8 +197,7 @@ class SceneReader:
             except (OSError, ValueError) as error:  # requests' errors are OSErrors
                 message = f"No signature could be had for an asset of item '{item.get('id')}': {first_line(error)}."
                 raise EarthenwareError("HTTP_ERROR", message) from error
-        how, accept = resampling or one.resampling, _ACCEPT[measured or one.measured]
-        return read_band(links, grid, resampling=how, accept=accept, reading=self._reading)
+        return links
 
     def links(self, name: str) -> list[str]:
         """Return the unsigned links of a sensor's assets."""

@@ -76,6 +76,8 @@ def cut_scene(
     if not len(places):
         return
     reader = SceneReader(scene, reading, pool)
+    if scene.grid.height * scene.grid.width > STRIP_PIXELS:
+        reader.check_claim()
     for strip in _strips(places, scene.grid.width, size):
         block = _cut_strip(reader, spec, sensors, strip, tally)
         if block is not None:

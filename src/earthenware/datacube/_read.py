@@ -76,6 +76,26 @@ def read_band(
     return result, True
 
 
+def covered_share(links: Sequence[str], grid: GeoBox, reading: Reading) -> float:
+    """Return the share (0..1) of a grid that the frames of some files cover at most; only their headers are read.
+
+    Raises:
+        EarthenwareError: What :func:`open_raster` raises, naming the file.
+    """
+    from rasterio.warp import transform_bounds
+
+    left, bottom, right, top = grid.boundingbox.bbox
+    share = 0.0
+    for link in links:
+        with open_raster(link, reading) as file:
+            if file.crs is None:  # it has control points, or nothing, which is found when it is read
+                return 1.0
+            bounds = transform_bounds(file.crs, _crs(str(grid.crs)), *file.bounds, densify_pts=21)
+        wide, high = min(right, bounds[2]) - max(left, bounds[0]), min(top, bounds[3]) - max(bottom, bounds[1])
+        share += max(0.0, wide) * max(0.0, high) / ((right - left) * (top - bottom))
+    return min(1.0, share)
+
+
 def _read_one(
     link: str, grid: GeoBox, resampling: Resampling, accept: Accept, reading: Reading
 ) -> NDArray[np.float32] | None:

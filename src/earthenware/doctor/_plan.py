@@ -174,10 +174,10 @@ def _check_catalog(catalog: str, seconds: float) -> Verdict:
     name = storage.redact(catalog).rstrip("/")
     patience = Patience(retries=0, connect=seconds / 2, answer=seconds)
     if is_file(catalog):
-        items = read_items(catalog, patience)
-        if not items:
+        count = sum(1 for _ in read_items(catalog, patience))
+        if not count:
             return failed(f"'{name}' holds no items.", "Save the answer of a STAC search that finds some.")
-        return ok(f"'{name}' holds {len(items):,} items.".replace(" 1 items.", " 1 item."))
+        return ok(f"'{name}' holds {count:,} items.".replace(" 1 items.", " 1 item."))
     title, found = StacApi(catalog, patience).title_and_item()
     if not found:
         return failed(f"'{name}' answers, but a search finds no item at all.", "Is the catalog filled?")

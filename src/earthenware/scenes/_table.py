@@ -74,7 +74,11 @@ def _row(scene: Scene, sensors: Sequence[str]) -> dict[str, Any]:
         "withheld": [list(bounds) for bounds in scene.withheld],
         **{
             sensor: [
-                {"id": one.id, "datetime": one.datetime, "item": json.dumps(one.item, sort_keys=True, default=str)}
+                {
+                    "id": one.id,
+                    "datetime": one.datetime,
+                    "item": json.dumps(dict(one.item), sort_keys=True, default=str),
+                }
                 for one in scene.items.get(sensor, ())
             ]
             for sensor in sensors
