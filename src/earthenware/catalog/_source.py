@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
@@ -19,6 +19,8 @@ from earthenware.sensors import PROFILES, SENSORS, CatalogProfile, is_of_mode, s
 
 OnReject = Callable[[str, str, str], None]
 """Called with the id, the reason code and the message of each item that cannot be used."""
+
+_MAPPINGS: Final = ("properties", "assets")
 
 
 class Source(ABC):
@@ -125,7 +127,7 @@ class FileSource(Source):
         self._interval = parse_interval(spec.datetime)
 
         def fills(feature: Any) -> str | None:
-            if not isinstance(feature, dict) or not isinstance(feature.get("assets"), dict):
+            if not isinstance(feature, dict) or not all(isinstance(feature.get(name), dict) for name in _MAPPINGS):
                 return spec.base.id  # what an item lacks is found when it is read
             return asked.get(str(feature.get("collection"))) or sensor_of(feature)
 
