@@ -82,7 +82,7 @@ def test_max_items_bounds_a_file(tmp_path: Path) -> None:
         query(QuerySpec(catalog=catalog, max_items=5), str(tmp_path / "out"))
     assert error.value.code == "TOO_MANY_ITEMS"
     narrow = QuerySpec(catalog=catalog, max_items=5, datetime="2023-06-01/2023-06-05")
-    assert query(narrow, str(tmp_path / "out")).manifest.counts["base_items"] == 5
+    assert query(narrow, str(tmp_path / "narrow")).manifest.counts["base_items"] == 5
     radars = [radar(f"r{day}", f"2023-06-{day:02d}T05:00:00Z", ground) for day in range(1, 7)]
     catalog = write(tmp_path, [items[0], *radars], "radar.json")
     with pytest.raises(EarthenwareError, match="items of sentinel-1-rtc"):
