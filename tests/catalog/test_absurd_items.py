@@ -177,7 +177,7 @@ def with_mutants(earth: Path, folder: Path, drawn: list[tuple[int, list[tuple[in
     return write(folder, good + bad)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn=MUTANTS)
 def test_no_item_ends_a_query(earth: Path, drawn: list[tuple[int, list[tuple[int, Any]]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
