@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from earthenware.cli._main import _call
 from earthenware.embeddings import search
 from earthenware.embeddings._search import great_circle_km
 from earthenware.errors import EarthenwareError
@@ -94,6 +95,22 @@ def test_wrong_queries_say_what_to_do(product):
     fails("UNKNOWN_CHIP", "'site03_20210601_002_000'", product=uri, chip_id="site03_20210601_002_00")
     fails("UNKNOWN_CHIP", product=uri, chip_id="")
     fails("OUTSIDE_PRODUCT", "km away", "site00_20210601", product=uri, lonlat=(8.0, 45.15))
+
+
+def test_the_command_says_what_is_wrong_and_reads_a_single_file(product, tmp_path, capsys):
+    where = str(tmp_path / "one.parquet")
+    table = pq.read_table(Path(product.output) / EMBEDDINGS_FILE)
+    ids = pa.array(["\x1b[31mred", *table["id"].to_pylist()[1:]])
+    pq.write_table(table.set_column(table.schema.get_field_index("id"), "id", ids), where)
+    assert _call(["search", where, "--lonlat", "nan", "0"]) == 2
+    assert _call(["search", where, "--lonlat", "181", "0"]) == 2
+    assert _call(["search", where, "--chip-id", "\x1b[2J"]) == 2
+    assert _call(["search", where, "--chip-id", "\x1b[31mred"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("BAD_QUERY") == 2
+    assert "no chip '\\x1b[2J'" in said.err
+    assert "Like \\x1b[31mred (" in said.out
+    assert "\x1b" not in said.err + said.out
 
 
 def test_outside_the_product_the_distance_is_right(product):

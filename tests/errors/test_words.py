@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from earthenware.errors import first_line, invalid_fields
+from earthenware.errors import first_line, invalid_fields, printable
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from earthenware.errors import first_line, invalid_fields
 )
 def test_the_first_line_that_says_something(error: BaseException | str, line: str) -> None:
     assert first_line(error) == line
+
+
+def test_control_characters_are_spelled() -> None:
+    told = printable("a\x1b[31m b\tc\nd\x00\x9b\u202e\ud800 \N{NO-BREAK SPACE}\N{SNOWMAN}é")
+    assert told == "a\\x1b[31m b c d\\x00\\x9b\\u202e\\ud800  \N{SNOWMAN}é"
 
 
 class Inner(BaseModel):

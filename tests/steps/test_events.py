@@ -162,6 +162,7 @@ def test_durations(seconds: float, text: str) -> None:
         ),
         ({"kind": "failed", "message": "No.", "remedy": "Do."}, "a: failed: No. Do."),
         ({"kind": "warning", "message": "two\nlines"}, "a: warning: two lines"),
+        ({"kind": "log", "message": "\x1b[2Jcleared"}, "a: \\x1b[2Jcleared"),
         ({"kind": "reused", "counts": {"chips": 3}}, "a: nothing to do, finished before (3 chips)"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from earthenware import __version__
-from earthenware.errors import EXIT_CODES, EarthenwareError, first_line
+from earthenware.errors import EXIT_CODES, EarthenwareError, first_line, printable
 from earthenware.graph import STEPS
 
 _COMMANDS: Final = {
@@ -118,7 +118,7 @@ def _call(arguments: list[str] | None) -> int:
     except Exception as error:
         if os.environ.get("EARTHENWARE_DEBUG"):
             raise
-        text = first_line(f"{type(error).__name__}: {error}")
+        text = printable(first_line(f"{type(error).__name__}: {error}"))
         click.echo(f"Error: unexpected {text}\nSet EARTHENWARE_DEBUG=1 to see where, and please report it.", err=True)
         return 1
     return result if isinstance(result, int) else 0
@@ -129,6 +129,6 @@ def show_error(error: EarthenwareError) -> None:
     if os.environ.get("EARTHENWARE_ERRORS") == "json":
         click.echo(json.dumps(error.to_json()), err=True)
         return
-    click.echo(f"{click.style('Error', fg='red', bold=True)} [{error.code}] {error.message}", err=True)
+    click.echo(f"{click.style('Error', fg='red', bold=True)} [{error.code}] {printable(error.message)}", err=True)
     if error.remedy:
-        click.echo(f"  {error.remedy}", err=True)
+        click.echo(f"  {printable(error.remedy)}", err=True)

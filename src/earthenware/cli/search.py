@@ -5,16 +5,16 @@ from __future__ import annotations
 import click
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, printable
 from earthenware.graph import newest
 
 
 def find_product(uri: str) -> str:
-    """Return the embedding product at ``uri``, or the newest one below it when it is a run's root."""
+    """Return the embedding product at ``uri`` or its table, or the newest one below it when it is a run's root."""
     from earthenware.products import EMBEDDINGS_FILE
 
     normal = storage.normalise(uri)
-    if storage.exists(storage.join(normal, EMBEDDINGS_FILE)):
+    if normal.endswith(".parquet") or storage.exists(storage.join(normal, EMBEDDINGS_FILE)):
         return normal
     product = newest(uri, "embed")
     if product is None:
@@ -40,7 +40,7 @@ def search(
 ) -> None:
     """Find the chips of PRODUCT that are most like a chip or a place, by exact search.
 
-    PRODUCT is the output of 'embed' or the root of a run, whose newest product is taken.
+    PRODUCT is the output of 'embed', its Parquet file, or the root of a run, whose newest product is taken.
 
     \b
     Examples:
@@ -57,8 +57,10 @@ def search(
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
         return
-    click.echo(f"Like {found.query.id} ({found.query.lon:.5f}, {found.query.lat:.5f}), of {found.rows} chips:")
+    click.echo(
+        f"Like {printable(found.query.id)} ({found.query.lon:.5f}, {found.query.lat:.5f}), of {found.rows} chips:"
+    )
     click.echo(f"  {'distance':>8}  {'longitude':>10} {'latitude':>9}  {'date':<10}  chip")
     for match in found:
         date = f"{match.datetime:%Y-%m-%d}" if match.datetime else "unknown"
-        click.echo(f"  {match.distance:8.4f}  {match.lon:10.5f} {match.lat:9.5f}  {date:<10}  {match.id}")
+        click.echo(f"  {match.distance:8.4f}  {match.lon:10.5f} {match.lat:9.5f}  {date:<10}  {printable(match.id)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from earthenware.errors._again import again
 from earthenware.errors._codes import CODES, EXIT_CODES, KINDS
 from earthenware.errors._error import EarthenwareError
-from earthenware.errors._words import first_line, invalid_fields, one_line, reason, redact, redact_text
+from earthenware.errors._words import first_line, invalid_fields, one_line, printable, reason, redact, redact_text
 
 __all__ = [
     "CODES",
@@ -19,6 +19,7 @@ __all__ = [
     "first_line",
     "invalid_fields",
     "one_line",
+    "printable",
     "reason",
     "redact",
     "redact_text",

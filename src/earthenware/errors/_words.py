@@ -73,6 +73,11 @@ def one_line(text: str, longest: int = 400) -> str:
     return redact_text(" ".join(text.split()))[:longest].rstrip(". ")
 
 
+def printable(text: str) -> str:
+    """Return a text from outside as one line that a terminal shows and does not obey: it spells control characters."""
+    return "".join(one if one.isprintable() else " " if one.isspace() else repr(one)[1:-1] for one in text)
+
+
 def reason(error: BaseException | str) -> str:
     """Return why a connection failed: the cause inside the nested text of any client, in a few words."""
     text = str(error)

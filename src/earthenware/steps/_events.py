@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from earthenware.errors import printable
+
 EVENTS_VARIABLE: Final = "EARTHENWARE_EVENTS"
 _PLAIN_INTERVAL: Final = 10.0
 """Seconds between progress lines in a log."""
@@ -36,7 +38,7 @@ def describe_seconds(seconds: float) -> str:
 
 def render_line(event: dict[str, Any]) -> str:
     """Return the one line of text that a person reads for ``event``."""
-    return " ".join(_text(event).splitlines())
+    return printable(" ".join(_text(event).splitlines()))
 
 
 def _text(event: dict[str, Any]) -> str:
