@@ -174,6 +174,8 @@ def test_a_failure_is_reported_once(tmp_path: Path, events: Path) -> None:
         '{"uri": 3, "schema_version": 1}',
         '{"uri": "x"}',
         '{"uri": "x", "schema_version": 99}',
+        '{"uri": "\\ud800", "schema_version": 1}',
+        '{"uri": ' * 100_000,
         None,
     ],
 )

@@ -20,6 +20,7 @@ from earthenware.products import (
     read_verdict,
 )
 from earthenware.steps import Attempt, Result, Spec, run_step
+from earthenware.validation import gate
 
 FIGURES = BandFigures(
     pixels=4096, minimum=-12.0, mean=800.5, maximum=None, std=120.0, nodata_fraction=0.1, implausible_share=0.0
@@ -64,11 +65,13 @@ def test_the_output_of_another_step_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == "NOT_A_VALIDATION"
 
 
-@pytest.mark.parametrize("text", [b'{"passed": true}', b"{"], ids=["incomplete", "no JSON"])
+@pytest.mark.parametrize(
+    "text", [b'{"passed": true}', b"{}", b"[]", b"null", b"{", b"[" * 100_000], ids=lambda text: str(text[:9])
+)
 def test_a_document_of_another_form_is_refused(tmp_path: Path, text: bytes) -> None:
     output = write(tmp_path / "validation", lambda attempt: attempt.put(VERDICT_FILE, text))
     with pytest.raises(EarthenwareError) as caught:
-        read_verdict(output)
+        gate(output)
     assert caught.value.code == "BAD_VERDICT"
     assert storage.redact(output) in caught.value.message
 
@@ -80,5 +83,10 @@ def test_a_changed_verdict_is_refused(tmp_path: Path) -> None:
         path.unlink()
         path.write_text(text)
     with pytest.raises(EarthenwareError) as caught:
-        read_verdict(output)
+        gate(output)
+    assert caught.value.code == "OUTPUT_DAMAGED"
+    for path in tmp_path.rglob(VERDICT_FILE):
+        path.unlink()
+    with pytest.raises(EarthenwareError) as caught:
+        gate(output)
     assert caught.value.code == "OUTPUT_DAMAGED"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,7 +17,7 @@ from earthenware.errors import EarthenwareError
 from earthenware.graph import find_pipeline, load_spec, meaning, plan
 from earthenware.runner import Run
 from earthenware.runner import run as start
-from earthenware.steps import describe_seconds
+from earthenware.steps import describe_seconds, read_artifact
 from earthenware.tracking import OFF, resolve_uri
 
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
@@ -70,7 +71,7 @@ def _print_summary(done: Run) -> None:
     for step, output in done.outputs.items():
         made = done.manifest(step).artifacts
         if "summary.json" in made:
-            for row in storage.read_json(storage.join(output, "summary.json")).get("rows", []):
+            for row in json.loads(read_artifact(output, "summary.json")).get("rows", []):
                 table.add_row(Text(str(row["name"])), Text(str(row["value"])))
         pages += [storage.join(output, name) for name in ("report.html", "page.html") if name in made]
     steps = ", ".join(f"{task} {describe_seconds(value)}" for task, value in done.seconds.items())

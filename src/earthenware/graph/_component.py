@@ -98,7 +98,8 @@ def read_pointer(path: str) -> str:
         uri = values["uri"]
         if values["schema_version"] > POINTER_SCHEMA or not isinstance(uri, str):
             raise ValueError(f"schema version {values['schema_version']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        uri.encode()  # JSON can spell characters that no text has
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"'{path}' is not a pointer to a step's output ({error})."
         raise EarthenwareError("BAD_POINTER", message, "Connect the artifact of the step before.") from None
     return uri

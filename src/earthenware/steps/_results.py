@@ -69,11 +69,17 @@ def read_artifact(output: str, name: str, manifest: Manifest | None = None) -> b
 
     Raises:
         FileNotFoundError: There is no such result.
-        EarthenwareError: ``OUTPUT_DAMAGED`` when its content is not the one that the step wrote.
+        EarthenwareError: ``OUTPUT_DAMAGED`` when its content is gone or not the one that the step wrote.
     """
     uri, record = _find(output, name, manifest)
-    data = storage.read_bytes(uri)
-    if record is not None and hashlib.sha256(data).hexdigest() != record.sha256:
+    try:
+        data = storage.read_bytes(uri)
+        whole = record is None or hashlib.sha256(data).hexdigest() == record.sha256
+    except FileNotFoundError:
+        if record is None:
+            raise
+        whole = False
+    if not whole:
         raise damaged(f"'{storage.redact(uri)}' is not what its step wrote.")
     return data
 

@@ -78,7 +78,8 @@ def read_json(uri: str) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise EarthenwareError("NOT_JSON", f"'{redact(uri)}' is not a complete JSON document: {error}.") from error
+        message = f"'{redact(uri)}' is not a complete JSON document: {error}."
+        raise EarthenwareError("NOT_JSON", message, "Restore the file, or make it again.") from error
 
 
 def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
