@@ -107,6 +107,13 @@ def test_a_prefix_is_not_an_object_and_no_prefix_of_another_name(prefix: str) ->
     assert list(storage.list_files(prefix)) == ["a/bc/x"]
 
 
+def test_all_below_a_prefix_goes_but_what_is_kept(prefix: str) -> None:
+    for name in ("a", "b", "c/a", "c/d/e"):
+        storage.write_bytes(storage.join(prefix, name), b"1")
+    storage.delete_prefix(prefix, keep=("a",))
+    assert list(storage.list_files(prefix)) == ["a"]
+
+
 def test_trees_and_files_travel(prefix: str, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     names = ["a", "deep/er/b c", "deep/#d"]

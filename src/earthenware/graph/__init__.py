@@ -29,7 +29,7 @@ from earthenware.graph._spec import (
     step_spec,
     with_values,
 )
-from earthenware.graph._states import StepState, find_steps, newest
+from earthenware.graph._states import StepState, find_steps, newest, read_by_runs
 from earthenware.graph._steps import CONFIGURE, KINDS, STEPS
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "meaning",
     "newest",
     "plan",
+    "read_by_runs",
     "read_pointer",
     "resolve",
     "run_component",

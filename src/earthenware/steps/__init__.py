@@ -5,7 +5,9 @@ from __future__ import annotations
 from earthenware.errors import EarthenwareError
 from earthenware.steps._attempt import Attempt, Result
 from earthenware.steps._documents import (
+    CLAIM,
     ERROR,
+    RESERVED,
     Claim,
     Holder,
     Manifest,
@@ -18,6 +20,7 @@ from earthenware.steps._documents import (
 from earthenware.steps._events import EVENTS_VARIABLE, EventLog, describe_seconds, render_line
 from earthenware.steps._lineage import lineage
 from earthenware.steps._plan import Plan
+from earthenware.steps._remove import remove_output
 from earthenware.steps._results import artifact, read_artifact
 from earthenware.steps._run import (
     DryRun,
@@ -32,8 +35,10 @@ from earthenware.steps._spec import CommaList, Meaning, Spec, canonical_json, ma
 from earthenware.steps._yaml import load_yaml, override, parse_yaml
 
 __all__ = [
+    "CLAIM",
     "ERROR",
     "EVENTS_VARIABLE",
+    "RESERVED",
     "Attempt",
     "Claim",
     "CommaList",
@@ -66,6 +71,7 @@ __all__ = [
     "read_failure",
     "read_holder",
     "read_manifest",
+    "remove_output",
     "render_line",
     "report_failure",
     "run_step",

@@ -95,10 +95,7 @@ class Attempt:
 
     @cached_property
     def _parts(self) -> dict[str, Part]:
-        folder = self.uri(PARTS)
-        records = (path for path in storage.list_files(folder) if "/" not in path and path.endswith(".json"))
-        parts = (_read_part(storage.join(folder, path)) for path in records)
-        return {part.key: part for part in parts}
+        return {part.key: part for part in map(_read_part, part_records(self.output))}
 
     def part_path(self, key: str) -> str:
         """Return the relative path at which this attempt writes the data of part ``key``.
@@ -214,6 +211,13 @@ class Attempt:
     def put_table(self, name: str, table: pa.Table, **options: Any) -> None:
         """Write a table as a Parquet result file."""
         self.put(name, storage.table_bytes(table, **options))
+
+
+def part_records(output: str) -> list[str]:
+    """Return the URIs of the records of all parts that count."""
+    folder = storage.join(output, PARTS)
+    paths = storage.list_files(folder)
+    return [storage.join(folder, path) for path in paths if "/" not in path and path.endswith(".json")]
 
 
 def _read_part(uri: str) -> Part:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import time
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -31,7 +33,7 @@ HELD: set[str] = set()
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 DocumentT = TypeVar("DocumentT", bound=_Document)
@@ -162,7 +164,7 @@ class Manifest(_Document):
 
 def damaged(message: str) -> EarthenwareError:
     """Return the error for a finished output that is not what its step wrote."""
-    remedy = "Remove the output with 'earthenware clean' and run the step again."
+    remedy = "Remove the output ('earthenware clean --all FOLDER') and run the step again."
     return EarthenwareError("OUTPUT_DAMAGED", message, remedy)
 
 
@@ -175,8 +177,12 @@ def parse(model: type[DocumentT], data: bytes) -> DocumentT | None:
 
 
 def _read(model: type[DocumentT], output: str, name: str) -> DocumentT | None:
+    uri = storage.join(output, name)
+    with contextlib.suppress(OSError):  # reading says what is wrong
+        if storage.is_local(uri) and not stat.S_ISREG(storage.local_path(uri).lstat().st_mode):
+            return None  # a link to another's document, or a pipe that never ends
     try:
-        return parse(model, storage.read_bytes(storage.join(output, name)))
+        return parse(model, storage.read_bytes(uri))
     except FileNotFoundError:
         return None
 

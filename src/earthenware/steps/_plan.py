@@ -9,7 +9,8 @@ from typing import Any
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import PARTS, Claim, Manifest, damaged, read_claim, read_holder, read_manifest
+from earthenware.steps._attempt import part_records
+from earthenware.steps._documents import LEASE, Claim, Manifest, damaged, read_claim, read_holder, read_manifest
 from earthenware.steps._results import is_whole
 
 
@@ -41,7 +42,7 @@ def make_plan(output: str, asked: Claim, leased_by_us: bool = False) -> Plan:
     if claim is None:
         if storage.exists(output):
             return Plan(step, output, "occupied", f"'{shown}' is a file, not a step's output.", code="OUTPUT_OCCUPIED")
-        if storage.is_empty(output):
+        if storage.is_empty(output) or _only_leased(output):
             return Plan(step, output, "new", f"{step} would run into '{shown}'.")
         claim = read_claim(output)  # a contender may have claimed it between the two looks
     if claim is None:
@@ -67,9 +68,13 @@ def make_plan(output: str, asked: Claim, leased_by_us: bool = False) -> Plan:
             if holder is not None and holder.alive:
                 sentence = f"{step} is being run into '{shown}' by process {holder.pid} on {holder.host}."
                 return Plan(step, output, "leased", sentence)
-    paths = list(storage.list_files(storage.join(output, PARTS)))
-    parts = sum("/" not in path and path.endswith(".json") for path in paths)
+    parts = len(part_records(output))
     return Plan(step, output, "resume", f"{step} would resume in '{shown}' ({parts} parts are committed).")
+
+
+def _only_leased(output: str) -> bool:
+    """Return whether nothing but a lease is left, as where a removal was killed at its very end."""
+    return storage.exists(storage.join(output, LEASE)) and list(storage.list_files(output)) == [LEASE]
 
 
 def _difference(asked: Claim, claim: Claim) -> str:

@@ -171,17 +171,15 @@ def _run(
     if _dry.get():
         raise DryRun(plan)
     events.emit("started", output=output, message=plan.sentence)
-    try:
-        storage.write_json(storage.join(output, CLAIM), asked.model_dump(mode="json"), create_only=True)
-    except FileExistsError:
-        if (late := make_plan(output, asked)).state == "occupied":
-            raise occupied(late) from None
+    _claim(output, asked)
 
     def waiting(left: float) -> None:
         events.emit("log", message=f"waiting up to {left:.0f} s for the lease of a run on another machine to run out")
 
     with Lease(output, waiting) as lease:
         plan = make_plan(output, asked, leased_by_us=True)
+        if plan.state in ("new", "occupied"):  # the claim was removed, and maybe another made, before the lease was had
+            _claim(output, asked)
         if plan.state == "done" and plan.manifest is not None:  # the former holder finished while this run waited
             publish(output, plan.manifest)
             return StepReport(step, output, plan.manifest, reused=True, inputs=manifests)
@@ -208,6 +206,14 @@ def _run(
             raise
         storage.delete_file(storage.join(output, ERROR))
     return StepReport(step, output, manifest, reused=False, inputs=manifests)
+
+
+def _claim(output: str, asked: Claim) -> None:
+    try:
+        storage.write_json(storage.join(output, CLAIM), asked.model_dump(mode="json"), create_only=True)
+    except FileExistsError:
+        if (late := make_plan(output, asked)).state == "occupied":
+            raise occupied(late) from None
 
 
 @contextlib.contextmanager

@@ -159,14 +159,21 @@ def delete_file(uri: str) -> None:
             store.delete(key)
 
 
-def delete_prefix(uri: str) -> None:
-    """Remove every object below ``uri``."""
+def delete_prefix(uri: str, keep: Collection[str] = ()) -> None:
+    """Remove every object below ``uri``, but those right below it whose names are in ``keep``."""
     refuse_web(uri)
     if is_local(uri):
         with contextlib.suppress(FileNotFoundError), explained("delete", uri):
-            shutil.rmtree(local_path(uri))
+            if not keep:
+                shutil.rmtree(local_path(uri))
+                return
+            for path in local_path(uri).iterdir():
+                if path.name not in keep and path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name not in keep:
+                    path.unlink(missing_ok=True)
         return
-    files = list(list_files(uri))
+    files = [file for file in list_files(uri) if file not in keep]
     with explained("delete", uri):
         store, key = locate(uri)
         if files:
