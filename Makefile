@@ -21,7 +21,7 @@ install: $(STAMP)  ## Create .venv with the pinned environment
 # Installed again only when what is to be installed changed.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --no-compile --editable '.[dev,server]'
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev,server]'
 	touch $@
 
 demo: $(STAMP)  ## The whole graph, offline, on a small synthetic Earth
