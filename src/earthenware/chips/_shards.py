@@ -26,6 +26,8 @@ _RESIDUE = 0x48674BC7
 """CRC-32C of any bytes with their own CRC-32C behind them: so a checksum is compared without taking it off."""
 _ENTRY = struct.Struct("<QQ")
 _NOWHERE = 2**64 - 1
+_COPIED = 2**15
+"""Bytes of a chunk up to which a copy takes less time than what numcodecs asks of an array to unpack into."""
 _BLOSC_HEADER = struct.Struct("<4xI4xI")  # version and flags, bytes unpacked, block size, bytes packed
 
 
@@ -157,7 +159,10 @@ def decode(chunk: bytes, out: NDArray[Any], bands: Some | None = None) -> None:
     if unpacked != whole.nbytes or packed != len(chunk) - 4:
         raise DamageError(f"it holds {unpacked} bytes")
     try:
-        _blosc().decompress(chunk, whole)
+        if unpacked > _COPIED:
+            _blosc().decompress(chunk, whole)
+        else:
+            whole.data.cast("B")[:] = _blosc().decompress(chunk)
     except (RuntimeError, ValueError) as error:
         raise DamageError(str(error)) from error
     if bands is not None:

@@ -37,14 +37,18 @@ def read_ranges(uri: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         ranges: Offset and length of each piece in bytes. Those of a remote object should lie near each other, as what
             is between them is fetched too.
     """
-    with explained("read", uri):
-        if is_local(uri):
+    if is_local(uri):
+        try:
             # An absolute path is itself: local_path takes as long over it as reading a small chip does.
             file = os.open(uri if uri.startswith("/") else local_path(uri), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 return [os.pread(file, length, offset) for offset, length in ranges]
             finally:
                 os.close(file)
+        except OSError:
+            with explained("read", uri):  # to enter it for each file takes as long, too
+                raise
+    with explained("read", uri):
         store, key = locate(uri)
         first = min(offset for offset, _ in ranges)
         last = max(offset + length for offset, length in ranges)
