@@ -9,6 +9,7 @@ loop over a store can; what new arrays for each batch cost stands beside it.
 
 from __future__ import annotations
 
+import gc
 import os
 import statistics
 import tempfile
@@ -28,7 +29,7 @@ from earthenware.datacube import BuildSpec, build
 from earthenware.sandbox import SandboxSpec, make_sandbox
 
 ROUNDS = 9
-CHIPS = 256
+CHIPS = 1024
 BATCH = 64
 LATENCY_MS = 20.0
 
@@ -144,6 +145,7 @@ def _interleaved(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str,
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for counted in range(-1, rounds):
         for name, call in calls.items():
+            gc.collect()  # none pays for what another left behind
             start = time.perf_counter()
             call()
             if counted >= 0:
