@@ -140,5 +140,5 @@ def test_only_local_uris_are_paths() -> None:
 
 
 def test_redact_leaves_a_path_without_a_host_as_it_is() -> None:
-    assert storage.redact("sqlite:////tmp/work/mlflow.db") == "sqlite:////tmp/work/mlflow.db"
+    assert storage.redact("sqlite:////data/mlflow.db") == "sqlite:////data/mlflow.db"
     assert storage.redact("sqlite:///relative.db") == "sqlite:///relative.db"
