@@ -14,10 +14,10 @@ from earthenware.steps import (
     Claim,
     Manifest,
     describe_seconds,
+    find_manifest,
     read_claim,
     read_failure,
     read_holder,
-    read_manifest,
 )
 
 
@@ -100,11 +100,10 @@ def _look(prefix: str, depth: int, *, below: bool = False) -> Iterator[StepState
 
 def _state(output: str, claim: Claim) -> StepState:
     try:
-        manifest = read_manifest(output)
+        manifest = find_manifest(output)
     except EarthenwareError as error:
-        if error.code != "NOT_FINISHED":
-            return StepState(claim.step, output, "damaged", error.message, None, claim)
-    else:
+        return StepState(claim.step, output, "damaged", error.message, None, claim)
+    if manifest is not None:
         counts = ", ".join(f"{value} {key}" for key, value in list(manifest.counts.items())[:3])
         note = f"{counts}; {describe_seconds(manifest.seconds.get('total', 0.0))}"
         return StepState(claim.step, output, "done", note, manifest, claim)

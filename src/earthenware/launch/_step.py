@@ -26,9 +26,9 @@ from earthenware.steps import (
     Spec,
     StepReport,
     dry_run,
+    find_manifest,
     is_dry_run,
     read_failure,
-    read_manifest,
 )
 
 _RUN_LABELS: Final = ("pipeline/runid", "workflows.argoproj.io/workflow")
@@ -159,11 +159,9 @@ def _see_to_its_end(
         if log.failure is not None:
             say(f"its log is not shown: {log.failure.message}")
         # The manifest is what counts: a job may lose its submitter, or be removed, after the step was done.
-        try:
-            return StepReport(plan.step, plan.output, read_manifest(plan.output), reused=False)
-        except EarthenwareError as error:
-            if error.code != "NOT_FINISHED":
-                raise
+        manifest = find_manifest(plan.output)
+        if manifest is not None:
+            return StepReport(plan.step, plan.output, manifest, reused=False)
         raise _failure(job, status, copy, plan.output, before)
     finally:
         log.finish(0)

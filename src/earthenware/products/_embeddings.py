@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, first_line
-from earthenware.steps import artifact, read_manifest
+from earthenware.steps import artifact, find_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -135,11 +135,8 @@ def _locate(uri: str) -> tuple[str, str | None]:
     if uri.endswith(".parquet"):
         return uri, None
     where = storage.join(uri, EMBEDDINGS_FILE)
-    try:
-        manifest = read_manifest(uri)
-    except EarthenwareError as error:
-        if error.code != "NOT_FINISHED":
-            raise
+    manifest = find_manifest(uri)
+    if manifest is None:
         return where, None  # a product that was copied without its manifest is still a product
     record = manifest.artifacts.get(EMBEDDINGS_FILE)
     if record is None:

@@ -215,13 +215,25 @@ def read_manifest(output: str) -> Manifest:
     Raises:
         EarthenwareError: ``NOT_FINISHED`` when there is none, ``BAD_MANIFEST`` when it is damaged or newer.
     """
+    manifest = find_manifest(output)
+    if manifest is None:
+        message = f"'{storage.redact(output)}' holds no finished step: it has no {MANIFEST}."
+        remedy = "Give the output of a step that ended well, or run that step again to finish it."
+        raise EarthenwareError("NOT_FINISHED", message, remedy)
+    return manifest
+
+
+def find_manifest(output: str) -> Manifest | None:
+    """Return the manifest of the finished step below ``output``; None where no step was finished.
+
+    Raises:
+        EarthenwareError: ``BAD_MANIFEST`` when it is damaged or newer.
+    """
     uri = storage.join(storage.normalise(output), MANIFEST)
     try:
         values = storage.read_json(uri)
     except FileNotFoundError:
-        message = f"'{storage.redact(output)}' holds no finished step: it has no {MANIFEST}."
-        remedy = "Give the output of a step that ended well, or run that step again to finish it."
-        raise EarthenwareError("NOT_FINISHED", message, remedy) from None
+        return None
     version = values.get("schema_version") if isinstance(values, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         message = f"'{storage.redact(uri)}' has schema version {version}; this package reads up to {SCHEMA_VERSION}."

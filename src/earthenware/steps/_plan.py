@@ -10,7 +10,7 @@ from typing import Any
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps._attempt import part_records
-from earthenware.steps._documents import LEASE, Claim, Manifest, damaged, read_claim, read_holder, read_manifest
+from earthenware.steps._documents import LEASE, Claim, Manifest, damaged, find_manifest, read_claim, read_holder
 from earthenware.steps._results import is_whole
 
 
@@ -51,12 +51,8 @@ def make_plan(output: str, asked: Claim, leased_by_us: bool = False) -> Plan:
     if claim.fingerprint != asked.fingerprint:
         sentence = f"'{shown}' holds the output of another {_difference(asked, claim)}."
         return Plan(step, output, "occupied", sentence, code="OUTPUT_HOLDS_OTHER")
-    try:
-        manifest = read_manifest(output)
-    except EarthenwareError as error:
-        if error.code != "NOT_FINISHED":
-            raise
-    else:
+    manifest = find_manifest(output)
+    if manifest is not None:
         records = manifest.artifacts.values()
         missing = [item.path for item in records if not is_whole(storage.join(output, item.path), item.bytes)]
         if not missing:

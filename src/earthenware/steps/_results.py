@@ -11,8 +11,7 @@ import hashlib
 from typing import Final
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import RESULTS, ArtifactRecord, Manifest, damaged, read_manifest
+from earthenware.steps._documents import RESULTS, ArtifactRecord, Manifest, damaged, find_manifest
 
 _LARGEST_COPY: Final = 2**30
 """Bytes of the largest file that is stored a second time in an object store, which has no second names."""
@@ -88,11 +87,8 @@ def _find(output: str, name: str, manifest: Manifest | None = None) -> tuple[str
     """Return where a result lies, and what the manifest says of it; of a folder, what it says of a file in it."""
     output = storage.normalise(output)
     plain = storage.join(output, name)
-    try:
-        manifest = manifest or read_manifest(output)
-    except EarthenwareError as error:
-        if error.code != "NOT_FINISHED":
-            raise
+    manifest = manifest or find_manifest(output)
+    if manifest is None:
         return plain, None
     for known, record in manifest.artifacts.items():
         if (known == name or known.startswith(f"{name}/")) and storage.exists(storage.join(output, record.path)):
