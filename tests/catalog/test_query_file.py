@@ -158,6 +158,25 @@ def test_two_areas_of_one_tile_are_two_sites(tmp_path):
     assert all(site.startswith("33UVR-") for site in sites)
 
 
+def test_items_of_two_collections_may_share_their_ids(tmp_path):
+    """Each keeps its own grid, and the order of the file decides nothing."""
+    places = {"sentinel-2-l2a": 500_003.0, "sentinel-s2-l2a-cogs": 560_003.0}
+    items = []
+    for collection, left in places.items():
+        for month in (6, 7):
+            moment = f"2023-{month:02d}-10T10:00:00Z"
+            item = optical(f"same-{month}", moment, origin=(left, 5_500_007.0))
+            items.append(item | {"collection": collection})
+    found = []
+    for ordered in (items, items[::-1]):
+        (folder := tmp_path / str(len(found))).mkdir()
+        rows = rows_of(run(folder, ordered, scenes_per_site=0, max_cloud=1.0))
+        chosen = [(json.loads(row["sentinel-2-l2a"][0]["item"])["collection"], row["transform"][2]) for row in rows]
+        assert sorted(chosen) == sorted((name, left) for name, left in places.items() for _ in range(2))
+        found.append([(row["id"], row["transform"]) for row in rows])
+    assert found[0] == found[1]
+
+
 def test_items_without_a_tile_get_the_cell_of_their_area(tmp_path):
     items = [optical(f"scene{n}", f"2023-0{n}-10T10:00:00Z") for n in (1, 2)]
     for item in items:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
@@ -117,13 +117,12 @@ def boxes_of(geometry: BaseGeometry) -> tuple[Box, ...]:
 def match_scenes(
     spec: QuerySpec,
     source: Source,
-    chosen: Sequence[SceneItem],
-    grids: Mapping[str, GeoBox],
+    chosen: Sequence[tuple[SceneItem, GeoBox]],
     on_progress: Callable[[int, int, str], None],
 ) -> list[Scene]:
-    """Match the other sensors to the chosen base items: one scene for each, in their order, with no split yet.
+    """Match the other sensors to the chosen base items and their grids: one scene for each, in their order.
 
-    Grids are by the ids of the base items; ``on_progress`` is called with the scenes done, all of them, and "scenes".
+    They have no split yet. ``on_progress`` is called with the scenes done, all of them, and "scenes".
     """
     windows = {one.id: spec.window_of(one) for one in spec.matched}
 
@@ -138,8 +137,8 @@ def match_scenes(
                     break
         return found
 
-    def match(item: SceneItem) -> Scene:
-        grid = grids[item.id]
+    def match(one: tuple[SceneItem, GeoBox]) -> Scene:
+        item, grid = one
         ground = target_area(item.geometry, grid), str(grid.crs)
         found = {spec.base.id: [item]}
         for name, window in windows.items():
@@ -161,7 +160,7 @@ def match_scenes(
 
     # Threads, as they only wait for the catalog; the order of the scenes stays that of `chosen`.
     with ThreadPoolExecutor(max_workers=spec.requests) as pool:
-        distinct = in_order(set(grids.values()))
+        distinct = in_order({grid for _, grid in chosen})
         statics = dict(zip(distinct, pool.map(static, distinct), strict=True))
         scenes = []
         for done, scene in enumerate(pool.map(match, chosen), 1):

@@ -25,7 +25,7 @@ from earthenware.scenes import SCENES_FILE, Scene, scenes_table
 from earthenware.sensors import collection_in
 from earthenware.steps import Attempt, Result, StepReport, run_step
 
-QUERY_VERSION: Final = 2
+QUERY_VERSION: Final = 3
 """Raised when the same catalog and spec would give another table."""
 
 _MOST_SITES: Final = 30
@@ -79,8 +79,8 @@ def _run(spec: QuerySpec, attempt: Attempt, open_header: HeaderOpener) -> Result
     kept = deduplicate(item for item, _ in placed.values())
     drawn = {site: sample_site(items, spec.scenes_per_site, spec.seed) for site, items in kept.items()}
     chosen = limit_scenes(drawn, spec.max_scenes, spec.seed)
-    grids = {item.id: placed[item.collection, item.id][1] for item in chosen}
-    scenes = match_scenes(spec, source, chosen, grids, attempt.progress)
+    # Items of two collections may have one id.
+    scenes = match_scenes(spec, source, [placed[item.collection, item.id] for item in chosen], attempt.progress)
     attempt.check_rejects(len(source.seen), spec.reject_limit)
     needed = [one.id for one in spec.matched if one.role != "label"]
     matched = len(scenes)

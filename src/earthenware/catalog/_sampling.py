@@ -30,7 +30,7 @@ def deduplicate(items: Iterable[SceneItem]) -> dict[str, list[SceneItem]]:
         Site -> its kept items, both in order.
     """
     kept: dict[str, list[SceneItem]] = {}
-    ordered = sorted(items, key=lambda item: (item.site, item.datetime, item.id))
+    ordered = sorted(items, key=lambda item: (item.site, item.datetime, item.id, item.collection))
     for site, of_site in groupby(ordered, key=lambda item: item.site):
         acquisitions: list[list[SceneItem]] = []
         for item in of_site:
@@ -41,10 +41,10 @@ def deduplicate(items: Iterable[SceneItem]) -> dict[str, list[SceneItem]]:
     return kept
 
 
-def _preference(item: SceneItem) -> tuple[float, str, float, str, str]:
+def _preference(item: SceneItem) -> tuple[float, str, float, str, str, str]:
     # Granules of one processing are made on one day, a reprocessing on a later one.
     nodata = 1.0 if math.isnan(item.nodata) else item.nodata
-    return item.revision, f"{item.generated:%Y-%m-%d}", -nodata, item.generated.isoformat(), item.id
+    return item.revision, f"{item.generated:%Y-%m-%d}", -nodata, item.generated.isoformat(), item.id, item.collection
 
 
 def sample_site(items: Sequence[SceneItem], count: int, seed: int) -> list[SceneItem]:
@@ -54,7 +54,11 @@ def sample_site(items: Sequence[SceneItem], count: int, seed: int) -> list[Scene
     cloud) the seed decides. The result, in the order of drawing, does not depend on the order of the items. A count of
     0 draws all.
     """
-    left = sorted(items, key=lambda item: (_clearness(item), seeded_fraction(seed, f"{item.site}/{item.id}"), item.id))
+
+    def order(item: SceneItem) -> tuple[float, float, str, str]:
+        return _clearness(item), seeded_fraction(seed, f"{item.site}/{item.id}"), item.id, item.collection
+
+    left = sorted(items, key=order)
     drawn: list[SceneItem] = []
     seasons: dict[int, int] = defaultdict(int)
     while left and (count == 0 or len(drawn) < count):
@@ -83,4 +87,4 @@ def limit_scenes(drawn: Mapping[str, Sequence[SceneItem]], most: int, seed: int)
     ]
     turns.sort(key=lambda entry: entry[:3])
     chosen = [entry[3] for entry in (turns[:most] if most else turns)]
-    return sorted(chosen, key=lambda item: (item.site, item.datetime, item.id))
+    return sorted(chosen, key=lambda item: (item.site, item.datetime, item.id, item.collection))
