@@ -233,6 +233,35 @@ def test_damaged_manifests(output: str) -> None:
         assert "manifest.json" in caught.value.message
 
 
+def test_a_manifest_of_an_older_version_has_no_checksum(output: str) -> None:
+    _run(output)
+    uri = storage.join(output, "manifest.json")
+    values = storage.read_json(uri)
+    storage.write_json(uri, {key: value for key, value in values.items() if key != "checksum"})
+    assert read_manifest(output).counts == values["counts"]
+    storage.write_json(uri, {**values, "counts": {"n": 7}})
+    with pytest.raises(EarthenwareError, match=r"manifest\.json' is not what its step wrote") as caught:
+        read_manifest(output)
+    assert caught.value.code == "BAD_MANIFEST"
+
+
+def test_a_changed_record_of_a_part_is_not_gone_on_from(output: str) -> None:
+    def body(attempt: Attempt) -> Result:
+        if not attempt.committed():
+            attempt.commit("a", {"chips": 3})
+        raise EarthenwareError("NO_CATALOG", "The catalog cannot be reached.")
+
+    def fails() -> str:
+        with pytest.raises(EarthenwareError) as caught:
+            _run(output, body)
+        return caught.value.code
+
+    assert (fails(), fails()) == ("NO_CATALOG", "NO_CATALOG")
+    uri = storage.join(output, "parts/a.json")
+    storage.write_json(uri, {**storage.read_json(uri), "payload": {"chips": 4}})
+    assert fails() == "OUTPUT_DAMAGED"
+
+
 def test_error_json_says_what_went_wrong_until_it_goes_well(output: str) -> None:
     def fail(_: Attempt) -> Result:
         raise EarthenwareError("NO_CATALOG", "The catalog cannot be reached.", "Check the address.")

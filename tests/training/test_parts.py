@@ -27,6 +27,8 @@ from earthenware.training._checkpoint import (
     pack,
     prune,
     unpack,
+    verify_checkpoints,
+    whole_checkpoint,
 )
 from earthenware.training._data import ChipLoader, TrainingBatch, lay, orientations
 from earthenware.training._launch import _accelerator
@@ -239,3 +241,48 @@ def test_devices_that_are_not_there_are_one_clear_error(device, workers, gpus):
     with pytest.raises(EarthenwareError, match=f"device is '{device}'") as caught:
         _accelerator(TrainSpec(device=device, workers=workers), gpus)
     assert caught.value.code == "NO_GPU"
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_any_flipped_bit_of_a_checkpoint_is_noticed(data):
+    """In a weight, in the header, in the state: it is refused, or says what it said before."""
+    state = {"w": torch.arange(6, dtype=torch.bfloat16).reshape(2, 3), "n": torch.tensor(True), "epoch": 3, "lr": 0.25}
+    content = bytearray(pack(state))
+    bit = data.draw(st.integers(0, 8 * len(content) - 1), "bit")
+    content[bit // 8] ^= 1 << bit % 8
+    try:
+        found = unpack(bytes(content))
+    except ValueError:
+        return
+    assert repr(found) == repr(state)
+
+
+def test_a_checkpoint_of_an_older_version_has_no_digest():
+    from safetensors.torch import save
+
+    assert unpack(save({"t0": torch.ones(2)}, metadata={"state": '{"dict": [["epoch", 3]]}'})) == {"epoch": 3}
+
+
+def test_damaged_checkpoints_are_set_aside(tmp_path):
+    folder = str(tmp_path / "checkpoints")
+    store = SafetensorsCheckpoints()
+    for step in (2, 4, 6):
+        store.save_checkpoint({"step": step, "w": torch.ones(9)}, f"{folder}/{checkpoint_name(step)}")
+    for step in (4, 6):
+        path = Path(folder, checkpoint_name(step))
+        content = bytearray(path.read_bytes())
+        content[-3] ^= 16
+        path.write_bytes(content)
+    for step, sentence in zip((4, 6), verify_checkpoints(str(tmp_path)), strict=True):
+        assert checkpoint_name(step) in sentence
+    told = []
+    assert whole_checkpoint(folder, lambda code, message: told.append((code, message))) == latest_checkpoint(folder)
+    assert latest_checkpoint(folder)[0] == 2
+    assert [code for code, _ in told] == ["CHECKPOINT_UNREADABLE"] * 2
+    for step, (_, message) in zip((6, 4), told, strict=True):
+        assert message.startswith(f"The checkpoint '{folder}/{checkpoint_name(step)}' cannot be read: its digest")
+        assert Path(folder, f"{checkpoint_name(step)}.damaged").exists()
+    assert list(verify_checkpoints(str(tmp_path))) == []
+    Path(folder, checkpoint_name(2)).write_bytes(b"")
+    assert whole_checkpoint(folder, lambda *_: None) is None

@@ -10,7 +10,7 @@ import torch
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.models import family
-from earthenware.training import TrainSpec
+from earthenware.training import TrainSpec, train
 from earthenware.training._checkpoint import SafetensorsCheckpoints, checkpoint_name, latest_checkpoint
 from earthenware.training._fit import Place, fit
 from earthenware.training._job import Job
@@ -83,6 +83,35 @@ def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(chips, tmp_pat
     assert losses(found_history) == losses(history)
     resumed = [note["message"] for note in notes if note["kind"] == "log"]
     assert resumed == ([f"resuming after step {left[0]} of 15"] if left else [])
+
+
+def test_a_training_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(chips, tmp_path, undisturbed):
+    """The step says so, keeps the damaged one aside, and ends with the weights of an undisturbed run."""
+    resumed: list[str] = []
+    output, spec = str(tmp_path / "train"), SPEC.model_copy(update={"tracking_uri": "off"})
+
+    def die(spec, store, checkpoints, attempt, on_epoch):
+        run(store, checkpoints, spec, kill_at=8)
+        raise Killed
+
+    def launch(spec, store, checkpoints, attempt, on_epoch):
+        resumed.extend(note["message"] for note in run(store, checkpoints, spec) if note["kind"] == "log")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARTHENWARE_EVENTS", str(tmp_path / "events"))
+        patch.setattr("earthenware.training._launch.launch", die)
+        with pytest.raises(Killed):
+            train(spec, chips, output)
+        _, newest = latest_checkpoint(f"{output}/checkpoints")
+        content = bytearray(Path(newest).read_bytes())
+        content[-100] ^= 2
+        Path(newest).write_bytes(content)
+        patch.setattr("earthenware.training._launch.launch", launch)
+        train(spec, chips, output)
+    assert f"{newest}.damaged" in "".join(path.read_text() for path in (tmp_path / "events").iterdir())
+    assert resumed == ["resuming after step 5 of 15"]
+    found, _ = weights(f"{output}/checkpoints")
+    assert all(torch.equal(found[name], undisturbed[0][name]) for name in undisturbed[0])
 
 
 def test_what_is_told_while_training(undisturbed):

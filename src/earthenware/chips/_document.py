@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from earthenware import sensors, storage
 from earthenware.errors import EarthenwareError, invalid_fields
 from earthenware.sensors import NODATA
+from earthenware.steps import read_artifact
 
 FORMAT: Final = "earthenware-chips"
 FORMAT_VERSION = 1
@@ -86,6 +87,7 @@ class PartEntry(BaseModel):
         chips: Number of chips.
         digest: The part's digest.
         sums: Exact band sums: sensor -> band -> [count, sum, sum of squares] of stored values.
+        index_sha256: Digest of its index's file; empty in a store of an older version.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,6 +96,7 @@ class PartEntry(BaseModel):
     chips: int
     digest: str
     sums: dict[str, dict[str, tuple[int, int, int]]]
+    index_sha256: str = ""
 
 
 class BandStatistics(BaseModel):
@@ -166,10 +169,11 @@ class StoreDocument(BaseModel):
         """Read and check a store's document.
 
         Raises:
-            EarthenwareError: ``NOT_A_CHIP_STORE``, ``STORE_TOO_NEW``, or what the storage says.
+            EarthenwareError: ``NOT_A_CHIP_STORE``, ``STORE_TOO_NEW``, ``OUTPUT_DAMAGED`` where it is not what its step
+                wrote, or what the storage says.
         """
         try:
-            found = storage.read_json(storage.join(uri, STORE_FILE))
+            found = storage.parse_json(read_artifact(uri, STORE_FILE), storage.join(uri, STORE_FILE))
         except FileNotFoundError as error:
             raise EarthenwareError(
                 "NOT_A_CHIP_STORE",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -201,8 +202,23 @@ class ChipStore:
         fractions = [np.full(len(self), np.nan), *(np.asarray(one, np.float64) for one in known)]
         return np.asarray(np.fmax.reduce(fractions))
 
-    def verify(self) -> Iterator[str]:
-        """Read everything and yield one sentence per defect; nothing comes when the store is whole."""
+    @property
+    def chip_bytes(self) -> int:
+        """Size of a chip with all sensors, unpacked."""
+        return sum(2 * len(layout.bands) + 1 for layout in self.sensors.values()) * self.chip_size**2
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """URI of each part -> its chips."""
+        return {uri: part.chips for uri, part in zip(self._parts, self.document.parts, strict=True)}
+
+    def verify(
+        self, *, known: Collection[str] = (), progress: Callable[[int], object] = lambda _: None
+    ) -> Iterator[str]:
+        """Read everything and yield one sentence per defect; nothing comes when the store is whole.
+
+        Of ``known`` parts no pixels are read; ``progress`` is told how many bytes were read since, unpacked.
+        """
         total: list[str] = []
         for number, entry in enumerate(self.document.parts):
             part = storage.redact(self._parts[number])
@@ -217,8 +233,9 @@ class ChipStore:
             if digest != entry.digest:
                 yield f"Part '{part}': its index does not match the digest in {STORE_FILE}."
             size = max(1, _BLOCK // self.chip_size**2)
-            for start in range(0, len(rows), size):
+            for start in range(0, 0 if self._parts[number] in known else len(rows), size):
                 yield from self._verify_pixels(number, start, rows[start : start + size])
+                progress(len(rows[start : start + size]) * self.chip_bytes)
         if len(total) == len(self._parts) and combine(total) != self.content_digest:
             yield f"'{storage.redact(self.uri)}/{STORE_FILE}': the content digest does not match the parts."
 
@@ -288,7 +305,8 @@ class ChipStore:
         uri = storage.join(self._parts[part], INDEX_FILE)
         where = storage.redact(self._parts[part])
         try:
-            table = storage.read_table(uri)
+            data = storage.read_bytes(uri)
+            table = storage.parse_table(data, uri)
         except FileNotFoundError as error:
             message = f"Part '{where}' is damaged: {INDEX_FILE} is missing."
             raise EarthenwareError("CHIPS_CORRUPT", message, _REMEDY) from error
@@ -309,6 +327,10 @@ class ChipStore:
             raise EarthenwareError("CHIPS_CORRUPT", f"Part '{where}' is damaged: {INDEX_FILE} has {what}.", _REMEDY)
         if len(table) != expected:
             message = f"Part '{where}' is damaged: {INDEX_FILE} holds {len(table)} chips, not the {expected} stated."
+            raise EarthenwareError("CHIPS_CORRUPT", message, _REMEDY)
+        stated = self.document.parts[part].index_sha256
+        if stated and hashlib.sha256(data).hexdigest() != stated:
+            message = f"Part '{where}' is damaged: its index does not match the digest in {STORE_FILE}."
             raise EarthenwareError("CHIPS_CORRUPT", message, _REMEDY)
         return table.replace_schema_metadata(None)
 

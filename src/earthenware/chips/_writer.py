@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,16 +32,18 @@ class PartSummary:
         digest: Sum of the digests of its index rows; see :func:`earthenware.chips._digest.combine`.
         sums: Exact band sums of the training split's usable pixels: sensor -> band -> [count, sum, sum of squares].
         bytes: Size on disk.
+        index_sha256: Digest of the index's file.
     """
 
     chips: int
     digest: str
     sums: Sums
     bytes: int
+    index_sha256: str
 
     def entry(self, path: str) -> PartEntry:
         """Return what the store's document says of the part, which lies at ``path``."""
-        return PartEntry.model_validate({"path": path, "chips": self.chips, "digest": self.digest, "sums": self.sums})
+        return PartEntry.model_validate({**self.to_json(), "path": path})
 
     def to_json(self) -> dict[str, Any]:
         """Return a mapping for a part's commit record."""
@@ -217,5 +220,6 @@ class ChipWriter:
         digest = combine(row_digest(row) for row in table.to_pylist())
         pq.write_table(with_geo_metadata(table), self._directory / INDEX_FILE, compression="zstd")
         size = sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file())
-        self.summary = PartSummary(chips=count, digest=digest, sums=merge_sums(self._sums), bytes=size)
+        index = hashlib.sha256((self._directory / INDEX_FILE).read_bytes()).hexdigest()
+        self.summary = PartSummary(count, digest, merge_sums(self._sums), bytes=size, index_sha256=index)
         return self.summary

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "submit": ("earthenware.cli.submit:submit", "Start a pipeline on a Kubeflow cluster and follow it."),
     "doctor": ("earthenware.cli.doctor:doctor", "Check this machine, the store and the cluster."),
     "status": ("earthenware.cli.store:status", "Show the steps below a root and what became of them."),
+    "verify": ("earthenware.cli.verify:verify", "Compare everything below a root with its digests."),
     "clean": ("earthenware.cli.store:clean", "Remove outputs of steps below a root."),
     "search": ("earthenware.cli.search:search", "Find the chips most like a chip or a place."),
 }

@@ -18,7 +18,7 @@ from earthenware.processes import process_pool
 from earthenware.rasters import Reading
 from earthenware.scenes import SceneTable, open_scenes
 from earthenware.sensors import sensor
-from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
+from earthenware.steps import Attempt, Result, StepReport, read_artifact, read_manifest, run_step
 
 BUILD_VERSION: Final = 1
 """Raised when the same scenes and spec give other chips."""
@@ -75,7 +75,7 @@ def merge(stores: Sequence[str], output: str) -> StepReport:
         document = merge_documents(shards, attempt.output)
         scenes = sum(manifest.counts["scenes"] for manifest in manifests)
         for uri in shards:
-            for row in storage.read_table(storage.join(uri, "rejects.parquet")).to_pylist():
+            for row in storage.parse_table(read_artifact(uri, "rejects.parquet"), uri).to_pylist():
                 attempt.reject(row["record"], row["reason"], row["message"])
         attempt.check_rejects(scenes, min(float(manifest.spec["reject_limit"]) for manifest in manifests))
         return publish(attempt, document, Tally.total(map(Tally.of, manifests)), scenes=scenes)

@@ -16,8 +16,8 @@ from earthenware.embeddings._hilbert import hilbert_order
 from earthenware.embeddings._spec import EmbedSpec
 from earthenware.embeddings._write import product_rows, write_product
 from earthenware.errors import EarthenwareError
-from earthenware.products import EMBEDDINGS_FILE, package_uri, product_schema, record_step
-from earthenware.steps import Attempt, Reject, Result, StepReport, run_step
+from earthenware.products import EMBEDDINGS_FILE, product_schema, record_step, require_model
+from earthenware.steps import Attempt, Reject, Result, StepReport, artifact, run_step
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,8 +66,9 @@ class _Export:
         self.spec = spec
         self.attempt = attempt
         self.store = ChipStore.open(chips)
-        self.package_uri = package_uri(model)
-        self.package = load_package(self.package_uri)
+        trained = require_model(attempt.input("model"), model)
+        self.package_uri = artifact(model, trained.package, attempt.input("model"))
+        self.package = load_package(self.package_uri, trained.package_digest)
 
     def run(self) -> Result:
         order = self._order()

@@ -81,7 +81,8 @@ class _Evaluation:
         if not len(self.store):
             message = f"The chip store '{storage.redact(self.store.uri)}' has no chips to evaluate on."
             raise EarthenwareError("NO_CHIPS", message, "Build chips of more scenes.")
-        self.package: Package = load_package(artifact(model, trained.package, attempt.input("model")))
+        where = artifact(model, trained.package, attempt.input("model"))
+        self.package: Package = load_package(where, trained.package_digest)
 
     def run(self) -> Result:
         reconstruction, drawn = self._reconstruction()

@@ -181,6 +181,7 @@ class ModelDocument(PackageInfo):
     Attributes:
         code_version: Version of the family's code that the weights belong to.
         config: The family's configuration: with ``reads``, everything that decides the architecture.
+        checksum: Digest of all else in the document; empty in one of an older version.
     """
 
     format: Literal["earthenware-model"] = PACKAGE_FORMAT
@@ -189,6 +190,7 @@ class ModelDocument(PackageInfo):
     code_version: int
     config: dict[str, bool | int | float | str]
     weights: WeightsFile
+    checksum: str = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -23,6 +23,7 @@ from earthenware.inference._info import (
     WeightsFile,
 )
 from earthenware.models import Description, Encoder, ModelInput, ReconstructingEncoder, families, family
+from earthenware.steps import checksum, is_unchanged
 
 DOCUMENT_FILE: Final = "model.json"
 _REMEDY: Final = "Give the folder 'model' in the output of 'earthenware train', or train the model again."
@@ -116,6 +117,7 @@ def save_package(directory: str | Path, model: Encoder, info: PackageInfo) -> st
         weights=WeightsFile(bytes=len(weights), sha256=hashlib.sha256(weights).hexdigest()),
         **{name: getattr(info, name) for name in PackageInfo.model_fields},
     )
+    document = document.model_copy(update={"checksum": checksum(json.loads(document.model_dump_json()))})
     text = (document.model_dump_json(indent=2) + "\n").encode()
     # The document comes last: it says what weights belong to it.
     storage.write_bytes(storage.join(str(directory), WEIGHTS_FILE), weights)
@@ -123,8 +125,12 @@ def save_package(directory: str | Path, model: Encoder, info: PackageInfo) -> st
     return _digest(text, weights)
 
 
-def load_package(directory: str | Path) -> Package:
+def load_package(directory: str | Path, digest: str = "") -> Package:
     """Read what :func:`save_package` wrote to a folder or URI; no code that lies in a package is ever run.
+
+    Args:
+        directory: The folder.
+        digest: Digest that the package must have, as the step that trained it says; empty where nobody knows.
 
     Raises:
         EarthenwareError: ``MODEL_MISSING`` when a file is not there, ``MODEL_FORMAT`` for another format, version or
@@ -139,7 +145,10 @@ def load_package(directory: str | Path) -> Package:
         raise _corrupt(f"'{where}/{WEIGHTS_FILE}' is damaged: it is not the file that {DOCUMENT_FILE} names.")
     info = PackageInfo(**{name: getattr(document, name) for name in PackageInfo.model_fields})
     model = _load_weights(_build(document, where), weights, where)
-    return Package(model=model, info=info, digest=_digest(text, weights))
+    found = _digest(text, weights)
+    if not is_unchanged(json.loads(text)) or digest not in ("", found):
+        raise _corrupt(f"'{where}' is damaged: its {DOCUMENT_FILE} is not the one that was written.")
+    return Package(model=model, info=info, digest=found)
 
 
 def _corrupt(message: str) -> EarthenwareError:

@@ -114,7 +114,7 @@ def read_verdict(validation: str) -> Verdict:
         message = f"'{storage.redact(validation)}' is the output of '{manifest.step}', not of a validation."
         raise EarthenwareError("NOT_A_VALIDATION", message, "Give the output of 'earthenware validate'.")
     try:
-        return Verdict.model_validate_json(read_artifact(validation, VERDICT_FILE))
+        return Verdict.model_validate_json(read_artifact(validation, VERDICT_FILE, manifest))
     except ValidationError as error:
         message = f"'{storage.redact(storage.join(validation, VERDICT_FILE))}' is not a verdict."
         raise EarthenwareError("BAD_VERDICT", message, "Validate the chips anew.") from error

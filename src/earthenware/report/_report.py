@@ -20,7 +20,6 @@ from earthenware.steps import (
     Manifest,
     Result,
     StepReport,
-    artifact,
     describe_seconds,
     lineage,
     read_artifact,
@@ -111,7 +110,7 @@ def _write(spec: ReportSpec, inputs: dict[str, str], attempt: Attempt) -> Result
 def _training(model: str, manifest: Manifest) -> dict[str, Any]:
     """Return how training went, as charts that are empty where it is not known, and the share of hidden patches."""
     try:
-        rows: list[dict[str, Any]] = storage.read_table(artifact(model, "history.parquet")).to_pylist()
+        rows: list[dict[str, Any]] = storage.parse_table(read_artifact(model, "history.parquet"), model).to_pylist()
     except FileNotFoundError:
         rows = []
 

@@ -20,7 +20,7 @@ from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.scenes._scene import Bounds, ChosenItem, Scene
 from earthenware.sensors import SENSORS
-from earthenware.steps import artifact
+from earthenware.steps import read_artifact
 
 SCENES_FILE: Final = "scenes.parquet"
 """Name of the table below a query's output."""
@@ -132,7 +132,8 @@ def open_scenes(uri: str) -> SceneTable:
     """
     named = f"The table of scenes '{storage.redact(uri)}'"
     try:
-        table = storage.read_table(uri if uri.endswith(".parquet") else artifact(uri, SCENES_FILE))
+        data = storage.read_bytes(uri) if uri.endswith(".parquet") else read_artifact(uri, SCENES_FILE)
+        table = storage.parse_table(data, uri)
     except FileNotFoundError as error:
         message = f"'{storage.redact(uri)}' holds no table of scenes ({SCENES_FILE})."
         raise EarthenwareError("NO_SCENES", message, _REMEDY) from error

@@ -32,7 +32,19 @@ from earthenware.steps._run import (
     report_failure,
     run_step,
 )
-from earthenware.steps._spec import CommaList, Meaning, Spec, canonical_json, mark_of, marks, parse_spec, sha256_json
+from earthenware.steps._spec import (
+    CommaList,
+    Meaning,
+    Spec,
+    canonical_json,
+    checksum,
+    is_unchanged,
+    mark_of,
+    marks,
+    parse_spec,
+    sha256_json,
+)
+from earthenware.steps._verify import verify_output
 from earthenware.steps._yaml import load_yaml, override, parse_yaml
 
 __all__ = [
@@ -57,10 +69,12 @@ __all__ = [
     "already_reported",
     "artifact",
     "canonical_json",
+    "checksum",
     "describe_seconds",
     "dry_run",
     "find_manifest",
     "is_dry_run",
+    "is_unchanged",
     "lineage",
     "load_yaml",
     "mark_of",
@@ -78,4 +92,5 @@ __all__ = [
     "report_failure",
     "run_step",
     "sha256_json",
+    "verify_output",
 ]

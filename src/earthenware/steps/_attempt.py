@@ -20,8 +20,7 @@ from earthenware.steps._documents import (
     Manifest,
     Part,
     Reject,
-    damaged,
-    parse,
+    read_part,
 )
 from earthenware.steps._events import EventLog
 from earthenware.steps._lease import Lease
@@ -95,7 +94,7 @@ class Attempt:
 
     @cached_property
     def _parts(self) -> dict[str, Part]:
-        return {part.key: part for part in map(_read_part, part_records(self.output))}
+        return {part.key: part for part in map(read_part, part_records(self.output))}
 
     def part_path(self, key: str) -> str:
         """Return the relative path at which this attempt writes the data of part ``key``.
@@ -122,11 +121,11 @@ class Attempt:
         rejected = [asdict(one) for one in rejects]
         # What was read back from JSON and what goes on from here must be the same values.
         values = {"key": key, "attempt": self.name, "payload": dict(payload), "rejects": rejected}
-        part = Part.model_validate_json(json.dumps(values, allow_nan=False))
+        part = Part.model_validate_json(json.dumps(values, allow_nan=False)).checked()
         try:
             storage.write_json(uri, part.model_dump(mode="json"), create_only=True)
         except FileExistsError:
-            part = _read_part(uri)
+            part = read_part(uri)
         self._parts[key] = part
 
     # ------------------------------------------------------------------------------------------------------ rejects
@@ -218,10 +217,3 @@ def part_records(output: str) -> list[str]:
     folder = storage.join(output, PARTS)
     paths = storage.list_files(folder)
     return [storage.join(folder, path) for path in paths if "/" not in path and path.endswith(".json")]
-
-
-def _read_part(uri: str) -> Part:
-    part = parse(Part, storage.read_bytes(uri))
-    if part is None:
-        raise damaged(f"'{storage.redact(uri)}' is not the record of a part.")
-    return part

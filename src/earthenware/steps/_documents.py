@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 import time
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, invalid_fields
 from earthenware.processes import process_lives, process_table
+from earthenware.steps._spec import checksum, is_unchanged
 
 CLAIM: Final = "step.json"
 LEASE: Final = "lease.json"
@@ -37,6 +39,16 @@ class _Document(BaseModel):
 
 
 DocumentT = TypeVar("DocumentT", bound=_Document)
+
+
+class _Checked(_Document):
+    """A document that carries a digest of all else it says; one of an older version has none."""
+
+    checksum: str = ""
+
+    def checked(self) -> Self:
+        """Return the same with its checksum, as it is to be written."""
+        return self.model_copy(update={"checksum": checksum(self.model_dump(mode="json"))})
 
 
 class Claim(_Document):
@@ -101,7 +113,7 @@ class Reject:
     message: str
 
 
-class Part(_Document):
+class Part(_Checked):
     """``parts/KEY.json``: a part counts.
 
     Attributes:
@@ -132,7 +144,7 @@ class InputRecord(_Document):
     digest: str
 
 
-class Manifest(_Document):
+class Manifest(_Checked):
     """What a finished step was asked, what it read, and what it made.
 
     Attributes:
@@ -239,7 +251,20 @@ def find_manifest(output: str) -> Manifest | None:
         message = f"'{storage.redact(uri)}' has schema version {version}; this package reads up to {SCHEMA_VERSION}."
         raise EarthenwareError("BAD_MANIFEST", message, "Upgrade earthenware.")
     try:
-        return Manifest.model_validate(values)
+        manifest = Manifest.model_validate(values)
     except ValidationError as error:
         message = f"This is not a step's manifest: {invalid_fields(error, storage.redact(uri), Manifest)}"
         raise EarthenwareError("BAD_MANIFEST", message) from None
+    if not is_unchanged(values):
+        what = damaged(f"'{storage.redact(uri)}' is not what its step wrote: its checksum does not match.")
+        raise EarthenwareError("BAD_MANIFEST", what.message, what.remedy)
+    return manifest
+
+
+def read_part(uri: str) -> Part:
+    """Return the record of a part; ``OUTPUT_DAMAGED`` when it is not what was written."""
+    data = storage.read_bytes(uri)
+    part = parse(Part, data)
+    if part is None or not is_unchanged(json.loads(data)):
+        raise damaged(f"'{storage.redact(uri)}' is not the record of a part.")
+    return part

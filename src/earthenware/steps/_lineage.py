@@ -47,7 +47,9 @@ def _read(uri: str) -> Manifest | None:
         return None
     try:
         return read_manifest(uri)
-    except EarthenwareError:
+    except EarthenwareError as error:
+        if error.code in ("BAD_MANIFEST", "NOT_JSON"):
+            raise
         return None
 
 

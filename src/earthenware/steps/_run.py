@@ -267,7 +267,7 @@ def _finish(
         seconds={"total": round(seconds, 3)},
         artifacts=attempt.artifacts,
         packages=_versions(),
-    )
+    ).checked()
 
 
 def _versions() -> dict[str, str]:

@@ -82,6 +82,16 @@ def sha256_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def checksum(document: Mapping[str, Any]) -> str:
+    """Return what a document carries as its ``checksum``: the digest of all else that it says."""
+    return sha256_json({key: value for key, value in document.items() if key != "checksum"})
+
+
+def is_unchanged(document: Mapping[str, Any]) -> bool:
+    """Return whether a document that was read fits its checksum; one of an older version has none."""
+    return document.get("checksum", "") in ("", checksum(document))
+
+
 def parse_spec(model: type[SpecT], values: Mapping[str, Any], source: str = "spec") -> SpecT:
     """Validate ``values``.
 

@@ -78,7 +78,11 @@ def read_tail(uri: str, length: int) -> bytes:
 
 def read_json(uri: str) -> Any:
     """Return the parsed JSON document at ``uri``; ``NOT_JSON`` when it does not parse."""
-    data = read_bytes(uri)
+    return parse_json(read_bytes(uri), uri)
+
+
+def parse_json(data: bytes, uri: str) -> Any:
+    """Return the JSON document that was read from ``uri``; ``NOT_JSON`` when it does not parse."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -93,10 +97,14 @@ def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
         EarthenwareError: ``NOT_PARQUET`` when it is truncated or of another format, ``NO_SUCH_COLUMN`` when it lacks
             one of ``columns``.
     """
+    return parse_table(read_bytes(uri), uri, columns)
+
+
+def parse_table(data: bytes, uri: str, columns: list[str] | None = None) -> pa.Table:
+    """Return the table in a Parquet file that was read from ``uri``; errors as of :func:`read_table`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = read_bytes(uri)
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         known = set(file.schema_arrow.names)

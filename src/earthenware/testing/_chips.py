@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from earthenware.chips import ChipStore, Mask, StoreDocument, column, write_chips
+from earthenware.chips import STORE_FILE, ChipStore, Mask, StoreDocument, column, write_chips
 from earthenware.sensors import sensor
 from earthenware.steps import Attempt, Result, StepReport
 from earthenware.testing._steps import run_small_step
@@ -52,6 +52,7 @@ class Chips:
             document: StoreDocument = write_chips(
                 attempt.output, self.pixels, self.masks, self.rows, gsd=GSD, parts=parts, path=attempt.part_path
             )
+            attempt.put_json(STORE_FILE, document.to_json())
             return Result(counts={"chips": document.chips}, content=document.content_digest)
 
         return run_small_step("build", output, body, content=digest.hexdigest())

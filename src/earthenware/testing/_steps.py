@@ -55,7 +55,8 @@ def make_model(chips: str, output: str, *, sensors: Sequence[str] = ()) -> StepR
         torch.manual_seed(0)
         info = PackageInfo.from_store(store, sensors)
         model = FAMILY.build(FAMILY.configure("nano", info.reads, {"dim": 32, "depth": 1}), info.reads)
-        digest = save_package(attempt.uri("model"), model, info)
+        digest = save_package(attempt.scratch / "model", model, info)
+        attempt.put_tree("model", attempt.scratch / "model")
         history = {"epoch": [1, 2, 3], "train_loss": [1.0, 0.8, 0.7], "validation_loss": [0.9, 0.85, None]}
         attempt.put_table("history.parquet", pa.table({**history, "learning_rate": [1e-4, 2e-4, 1e-4]}))
         return Result(

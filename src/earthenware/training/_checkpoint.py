@@ -7,20 +7,24 @@ and a kill in between leaves a run that can no longer be restored.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
+from earthenware.training._job import CHECKPOINTS
 
 if TYPE_CHECKING:
     import torch
 
 _NAME = re.compile(r"^step-(\d{9})\.safetensors$")
 _HEADER = "state"
+_DIGEST = "sha256"
 
 
 def checkpoint_name(step: int) -> str:
@@ -39,6 +43,33 @@ def latest_checkpoint(prefix: str) -> tuple[int, str] | None:
     return found[-1] if found else None
 
 
+def whole_checkpoint(prefix: str, warn: Callable[[str, str], object]) -> tuple[int, str] | None:
+    """Return the newest checkpoint that is what was written; damaged ones are set aside, and ``warn`` is told."""
+    while latest := latest_checkpoint(prefix):
+        try:
+            SafetensorsCheckpoints().load_checkpoint(latest[1])
+        except EarthenwareError as error:
+            if error.code != "CHECKPOINT_UNREADABLE":
+                raise
+            aside = f"{latest[1]}.damaged"
+            storage.copy_file(latest[1], aside)
+            storage.delete_file(latest[1])
+            what = f"It is kept as '{storage.redact(aside)}', and training goes on from the one before."
+            warn(error.code, f"{error.message} {what}")
+        else:
+            break
+    return latest
+
+
+def verify_checkpoints(output: str) -> Iterator[str]:
+    """Read every checkpoint of a training, finished or not, and yield one sentence per damaged one."""
+    for _, uri in _find(storage.join(output, CHECKPOINTS)):
+        try:
+            SafetensorsCheckpoints().load_checkpoint(uri)
+        except EarthenwareError as error:
+            yield error.message
+
+
 def prune(prefix: str, keep: int) -> None:
     """Delete all but the newest ``keep`` checkpoints."""
     for _, uri in _find(prefix)[:-keep]:
@@ -50,8 +81,18 @@ def pack(state: Any) -> bytes:
     from safetensors.torch import save
 
     tensors: dict[str, torch.Tensor] = {}
-    tree = _flatten(state, tensors)
-    return save(tensors, metadata={_HEADER: json.dumps(tree)})
+    tree = json.dumps(_flatten(state, tensors))
+    return save(tensors, metadata={_HEADER: tree, _DIGEST: _digest(tree, tensors)})
+
+
+def _digest(tree: str, tensors: dict[str, torch.Tensor]) -> str:
+    import torch
+
+    digest = hashlib.sha256(tree.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _flatten(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
@@ -82,9 +123,12 @@ def unpack(data: bytes) -> Any:
     length = int.from_bytes(data[:8], "little")
     try:
         tensors = load(data)
-        tree = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER])
+        header = json.loads(data[8 : 8 + length])["__metadata__"]
+        tree = json.loads(header[_HEADER])
     except Exception as error:  # safetensors has an error type of its own, without a public base
         raise ValueError(f"not a checkpoint: {error}") from error
+    if _DIGEST in header and header[_DIGEST] != _digest(header[_HEADER], tensors):  # older versions wrote none
+        raise ValueError("its digest does not match")
     return _restore(tree, tensors)
 
 
@@ -112,7 +156,7 @@ class SafetensorsCheckpoints(CheckpointIO):
             state: dict[str, Any] = unpack(storage.read_bytes(str(path)))
         except (ValueError, FileNotFoundError) as error:
             message = f"The checkpoint '{storage.redact(str(path))}' cannot be read: {error}."
-            remedy = "Delete it: training then resumes from the one before."
+            remedy = "Run the step again: it sets it aside and resumes from the one before."
             raise EarthenwareError("CHECKPOINT_UNREADABLE", message, remedy) from error
         return state
 

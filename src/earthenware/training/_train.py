@@ -8,14 +8,13 @@ from earthenware.errors import EarthenwareError
 from earthenware.launch import ray_job_settings, run_as_ray_job, step_command
 from earthenware.products import TrainedModel, record_step
 from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
-from earthenware.training._job import PACKAGE, split_chips
+from earthenware.training._job import CHECKPOINTS, PACKAGE, split_chips
 from earthenware.training._record import Record
 from earthenware.training._sampler import ChipSampler
 from earthenware.training._spec import TrainSpec
 
 ALGORITHM_VERSION = 2
 _STEP = "train"
-_CHECKPOINTS = "checkpoints"
 
 
 def train(spec: TrainSpec, chips: str, output: str, validation: str = "") -> StepReport:
@@ -63,14 +62,14 @@ def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
     epoch_steps = _check(spec, store, train_chips)
     if not validation_chips:
         attempt.warn("NO_VALIDATION_CHIPS", "no chip is in the validation split: there will be no validation loss")
-    checkpoints = attempt.uri(_CHECKPOINTS)
+    checkpoints = attempt.uri(CHECKPOINTS)
     steps = spec.epochs * epoch_steps
     with Record(spec, store, attempt) as record:
         # Imported here: torch takes seconds, which a wrong spec should not cost.
-        from earthenware.training._checkpoint import latest_checkpoint, prune
+        from earthenware.training._checkpoint import latest_checkpoint, prune, whole_checkpoint
         from earthenware.training._model import export
 
-        latest = latest_checkpoint(checkpoints)
+        latest = whole_checkpoint(checkpoints, attempt.warn)
         if latest is None or latest[0] < steps:
             from earthenware.training._launch import launch
 
