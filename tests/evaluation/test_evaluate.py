@@ -184,8 +184,9 @@ def test_results_go_to_the_run_of_the_model(chain, tmp_path):
 
     def body(attempt):
         storage.upload_tree(Path(chain.model) / "model", attempt.uri("model"))
+        digest = load_package(f"{chain.model}/model").digest
         tracked = TrackedModel(run_id=run.run_id, tracking_uri=uri, name="tiny", version="1")
-        trained = TrainedModel(package="model", package_digest="0" * 64, family="mae", tracked=tracked)
+        trained = TrainedModel(package="model", package_digest=digest, family="mae", tracked=tracked)
         return Result(counts={}, details=trained.details())
 
     model = run_step("train", 1, spec=Nothing(), inputs={}, output=str(tmp_path / "train"), body=body).output
