@@ -184,7 +184,7 @@ def test_verify_names_the_file(root: Root, capsys: pytest.CaptureFixture[str], p
     assert "OUTPUT_DAMAGED" in told
     # Of a shard's index hangs every chip in it.
     assert len(sentences) == (3 if where == 0.999 else 1)
-    what = path.name if "/c/" not in pattern else "is damaged: chip "
+    what = "is damaged: " if "/parts/*/" in pattern else path.name
     assert all(what in one and str(root.path / pattern.partition("/")[0]) in one for one in sentences)
 
 
