@@ -166,6 +166,7 @@ def test_a_whole_root_has_no_defects(root: Root, capsys: pytest.CaptureFixture[s
     [
         *((pattern, 0.5) for pattern, _ in KINDS.values() if not pattern.endswith("zarr.json")),
         ("build/parts/*/*/pixels.zarr/*/mask/c/**/*", 0.999),
+        ("build/step.json", 0.0),
         ("build/step.json", 0.2),
         ("train/history.parquet", 0.5),
         ("embed/rejects.parquet", 0.5),

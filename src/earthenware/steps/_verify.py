@@ -32,6 +32,8 @@ def verify_output(output: str, progress: Callable[[int], object] = lambda _: Non
     except EarthenwareError as error:
         if error.code != "NOT_FINISHED":
             yield error.message
+    if manifest and claim is None and storage.exists(storage.join(output, CLAIM)):
+        yield f"'{storage.redact(output)}/{CLAIM}' is not a step's claim."
     for name, file in manifest.artifacts.items() if manifest else ():
         # On a disk these are two names of one file, in an object store two copies.
         there = [uri for path in (file.path, name) if storage.exists(uri := storage.join(output, path))]
