@@ -218,7 +218,7 @@ def test_a_damaged_document_hides_no_other_output(root: str, capsys: pytest.Capt
         storage.write_bytes(storage.join(make(root, name, content=name).output, "manifest.json"), text)
     path = make(root, "embed-5", content="5").output
     values = storage.read_json(storage.join(path, "manifest.json"))
-    storage.write_json(storage.join(path, "manifest.json"), {**values, "seconds": {}})
+    storage.write_json(storage.join(path, "manifest.json"), {**values, "seconds": {}, "checksum": ""})
     path = make(root, "embed-6", content="6").output
     text = storage.read_bytes(storage.join(path, "manifest.json")).replace(b'"total": 0', b'"total": 1e999')
     storage.write_bytes(storage.join(path, "manifest.json"), text)
