@@ -13,7 +13,7 @@ import pytest
 from earthenware import storage
 from earthenware.cli._main import _call
 from earthenware.graph import find_steps, newest
-from earthenware.steps import Attempt, Result, StepReport
+from earthenware.steps import Attempt, Result, StepReport, checksum, sha256_json
 from earthenware.testing import run_small_step
 
 Body = Callable[[Attempt], Result]
@@ -217,8 +217,8 @@ def test_a_damaged_document_hides_no_other_output(root: str, capsys: pytest.Capt
     for name, text in kinds.items():
         storage.write_bytes(storage.join(make(root, name, content=name).output, "manifest.json"), text)
     path = make(root, "embed-5", content="5").output
-    values = storage.read_json(storage.join(path, "manifest.json"))
-    storage.write_json(storage.join(path, "manifest.json"), {**values, "seconds": {}, "checksum": ""})
+    values = {**storage.read_json(storage.join(path, "manifest.json")), "seconds": {}}
+    storage.write_json(storage.join(path, "manifest.json"), {**values, "checksum": checksum(values)})
     path = make(root, "embed-6", content="6").output
     text = storage.read_bytes(storage.join(path, "manifest.json")).replace(b'"total": 0', b'"total": 1e999')
     storage.write_bytes(storage.join(path, "manifest.json"), text)
@@ -267,9 +267,9 @@ def test_a_root_that_is_a_file_of_the_product_is_searched(tmp_path: Path, capsys
 def test_text_from_outside_does_not_drive_the_terminal(root: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = fail(root, "train")
     evil = "\x1b[2J\x9b\u202e"
-    claim = storage.read_json(storage.join(path, "step.json"))
+    claim = {"step": f"train{evil}", "algorithm_version": 1, "spec": {}, "inputs": {}}
     storage.write_json(storage.join(path, "error.json"), {"code": "X", "message": f"{evil}\nand more"})
-    storage.write_json(storage.join(path, "step.json"), {**claim, "step": f"train{evil}"})
+    storage.write_json(storage.join(path, "step.json"), {**claim, "fingerprint": sha256_json(claim)})
     assert _call(["status", root]) == 0
     cleaned(root, "--yes")
     said = capsys.readouterr().out

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from earthenware import __version__
 from earthenware.cli._main import _COMMANDS, _call
 from earthenware.errors import EXIT_CODES
 from earthenware.graph import PIPELINES, STEPS, arguments, load_spec
+from earthenware.steps import sha256_json
 
 COMMANDS = [*_COMMANDS, *STEPS]
 
@@ -169,7 +171,8 @@ def test_clean_removes_only_what_a_step_claimed(tmp_path: Path, capsys: pytest.C
     mine.write_text("mine")
     output = tmp_path / "query" / "abc"
     output.mkdir(parents=True)
-    (output / "step.json").write_text('{"step": "query", "spec": {}, "fingerprint": "x"}')
+    claim: dict[str, Any] = {"step": "query", "algorithm_version": 1, "spec": {}, "inputs": {}}
+    (output / "step.json").write_text(json.dumps({**claim, "fingerprint": sha256_json(claim)}))
     code, out, _ = run(capsys, "status", str(tmp_path))
     assert code == 0
     assert "unfinished" in out

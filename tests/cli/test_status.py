@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -11,6 +12,7 @@ from pytest_httpserver import HTTPServer
 from earthenware import storage
 from earthenware.cli._main import _call
 from earthenware.graph import find_steps
+from earthenware.steps import sha256_json
 from tests.storage.s3_proxy import S3Proxy
 
 
@@ -22,7 +24,8 @@ def web() -> Iterator[HTTPServer]:
 
 def claim(output: str, step: str, objects: int) -> None:
     """Make the prefix of an unfinished step with some objects in a part's folder."""
-    storage.write_json(storage.join(output, "step.json"), {"step": step, "spec": {}, "fingerprint": "x"})
+    claim: dict[str, Any] = {"step": step, "algorithm_version": 1, "spec": {}, "inputs": {}}
+    storage.write_json(storage.join(output, "step.json"), {**claim, "fingerprint": sha256_json(claim)})
     for number in range(objects):
         storage.write_bytes(storage.join(output, f"parts/{number:04}/pixels"), b"x")
 

@@ -132,9 +132,9 @@ def test_damage_is_noticed(product, tmp_path):
     data[len(data) // 2] ^= 0xFF
     for file in copy.rglob(EMBEDDINGS_FILE):  # the copy has two files of what was one with two names
         file.write_bytes(data)
-    fails("PRODUCT_CORRUPT", "digest", product=str(copy), chip_id="a")
+    fails("OUTPUT_DAMAGED", "is not what its step wrote", product=str(copy), chip_id="a")
     (tmp_path / "short.parquet").write_bytes(data[: len(data) // 2])
-    fails("PRODUCT_CORRUPT", "not a whole Parquet file", product=str(tmp_path / "short.parquet"), chip_id="a")
+    fails("NOT_PARQUET", "not a whole Parquet file", product=str(tmp_path / "short.parquet"), chip_id="a")
 
 
 def test_wrong_columns_and_vectors_are_named(product, tmp_path):

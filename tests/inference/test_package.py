@@ -15,6 +15,7 @@ from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import Package, PackageInfo, embed_chips, load_package, save_package
 from earthenware.sensors import SENSORS
+from earthenware.steps import checksum
 
 from ._stores import make_package, small_model
 
@@ -100,10 +101,12 @@ def test_packages_live_in_object_stores(bucket: str, tmp_path: Path, store: Chip
     assert caught.value.code == "MODEL_MISSING"
 
 
-def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+def edit(change: Callable[[dict[str, Any]], object], *, sign: bool = True) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
         document = json.loads((folder / "model.json").read_text())
         change(document)
+        if sign:
+            document["checksum"] = checksum(document)
         (folder / "model.json").write_text(json.dumps(document))
 
     return apply
@@ -146,6 +149,8 @@ def one_flipped_bit(folder: Path) -> None:
             "MODEL_FORMAT",
             "7 of the family 'mae'; this software has 1",
         ),
+        (edit(lambda d: d.update(checksum="0" * 64), sign=False), "MODEL_CORRUPT", "its checksum does not match"),
+        (edit(lambda d: d["config"].update(depth=3), sign=False), "MODEL_CORRUPT", "its checksum does not match"),
         (edit(lambda d: d.pop("family")), "MODEL_CORRUPT", "family is required"),
         (edit(lambda d: d.pop("statistics")), "MODEL_CORRUPT", "statistics is required"),
         (edit(lambda d: d["config"].pop("depth")), "MODEL_CORRUPT", "'depth' is missing"),

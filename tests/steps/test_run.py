@@ -233,16 +233,25 @@ def test_damaged_manifests(output: str) -> None:
         assert "manifest.json" in caught.value.message
 
 
-def test_a_manifest_of_an_older_version_has_no_checksum(output: str) -> None:
+def test_a_changed_manifest_is_refused(output: str) -> None:
     _run(output)
     uri = storage.join(output, "manifest.json")
     values = storage.read_json(uri)
-    storage.write_json(uri, {key: value for key, value in values.items() if key != "checksum"})
-    assert read_manifest(output).counts == values["counts"]
-    storage.write_json(uri, {**values, "counts": {"n": 7}})
-    with pytest.raises(EarthenwareError, match=r"manifest\.json' is not what its step wrote") as caught:
-        read_manifest(output)
-    assert caught.value.code == "BAD_MANIFEST"
+    for change in ({"counts": {"n": 7}}, {"checksum": ""}, {"details": {"n": float("inf")}}):
+        storage.write_bytes(uri, json.dumps({**values, **change}).encode())
+        with pytest.raises(EarthenwareError, match=r"manifest\.json' is not what its step wrote") as caught:
+            read_manifest(output)
+        assert caught.value.code == "BAD_MANIFEST"
+        assert caught.value.remedy
+
+
+def test_a_changed_claim_is_none(output: str) -> None:
+    _run(output)
+    uri = storage.join(output, "step.json")
+    storage.write_json(uri, {**storage.read_json(uri), "spec": {"n": 7}})
+    with pytest.raises(EarthenwareError) as caught:
+        _run(output)
+    assert caught.value.code == "OUTPUT_OCCUPIED"
 
 
 def test_a_changed_record_of_a_part_is_not_gone_on_from(output: str) -> None:

@@ -258,12 +258,6 @@ def test_any_flipped_bit_of_a_checkpoint_is_noticed(data):
     assert repr(found) == repr(state)
 
 
-def test_a_checkpoint_of_an_older_version_has_no_digest():
-    from safetensors.torch import save
-
-    assert unpack(save({"t0": torch.ones(2)}, metadata={"state": '{"dict": [["epoch", 3]]}'})) == {"epoch": 3}
-
-
 def test_damaged_checkpoints_are_set_aside(tmp_path):
     folder = str(tmp_path / "checkpoints")
     store = SafetensorsCheckpoints()

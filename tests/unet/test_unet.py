@@ -18,6 +18,7 @@ from earthenware.evaluation import EvaluateSpec, evaluate
 from earthenware.inference import embed_chips, iterate_reconstructions, load_package
 from earthenware.models import families, family, register
 from earthenware.products import package_uri, trained_model
+from earthenware.steps import checksum
 from earthenware.testing import make_chips
 from earthenware.training import TrainSpec, train
 
@@ -66,7 +67,7 @@ def test_its_package_names_family_and_code_version(chain, tmp_path):
     document["code_version"] = 2
     for name in ("model.json", "model.safetensors"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    (tmp_path / "model.json").write_text(json.dumps(document))
+    (tmp_path / "model.json").write_text(json.dumps({**document, "checksum": checksum(document)}))
     with pytest.raises(EarthenwareError, match="2 of the family 'unet'; this software has 3") as caught:
         load_package(tmp_path)
     assert caught.value.code == "MODEL_FORMAT"

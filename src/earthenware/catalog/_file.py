@@ -53,7 +53,8 @@ def read_items(uri: str, patience: Patience | None = None) -> Iterator[Any]:
     except (FileNotFoundError, IsADirectoryError):
         raise _missing(uri) from None
     except (ValueError, RecursionError) as error:
-        raise EarthenwareError("NOT_JSON", f"'{shown}' is not a complete JSON document: {error}.") from None
+        message = f"'{shown}' is not a complete JSON document: {error}."
+        raise EarthenwareError("NOT_JSON", message, "Restore the file, or export the items again.") from None
     if kind != "FeatureCollection" or not found:
         wrap = "Wrap the item in an ItemCollection."
         hint = wrap if kind == "Feature" else "Give the answer of a STAC search, or an API's URL."

@@ -87,7 +87,7 @@ class PartEntry(BaseModel):
         chips: Number of chips.
         digest: The part's digest.
         sums: Exact band sums: sensor -> band -> [count, sum, sum of squares] of stored values.
-        index_sha256: Digest of its index's file; empty in a store of an older version.
+        index_sha256: Digest of its index's file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,7 +96,7 @@ class PartEntry(BaseModel):
     chips: int
     digest: str
     sums: dict[str, dict[str, tuple[int, int, int]]]
-    index_sha256: str = ""
+    index_sha256: str
 
 
 class BandStatistics(BaseModel):

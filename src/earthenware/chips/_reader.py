@@ -328,8 +328,7 @@ class ChipStore:
         if len(table) != expected:
             message = f"Part '{where}' is damaged: {INDEX_FILE} holds {len(table)} chips, not the {expected} stated."
             raise EarthenwareError("CHIPS_CORRUPT", message, _REMEDY)
-        stated = self.document.parts[part].index_sha256
-        if stated and hashlib.sha256(data).hexdigest() != stated:
+        if hashlib.sha256(data).hexdigest() != self.document.parts[part].index_sha256:
             message = f"Part '{where}' is damaged: its index does not match the digest in {STORE_FILE}."
             raise EarthenwareError("CHIPS_CORRUPT", message, _REMEDY)
         return table.replace_schema_metadata(None)

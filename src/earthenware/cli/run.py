@@ -102,7 +102,8 @@ def _lonlat(done: Run, step: str) -> str:
     for name in done.manifest(step).artifacts:
         if name.endswith(".parquet"):
             try:
-                table: Any = storage.read_table(storage.join(done.outputs[step], name), ["lon", "lat"])
+                data = read_artifact(done.outputs[step], name, done.manifest(step))
+                table: Any = storage.parse_table(data, name, ["lon", "lat"])
                 return f"{table['lon'][0].as_py():.5f} {table['lat'][0].as_py():.5f}"
             except (EarthenwareError, LookupError, ValueError):  # a table of something else, or an empty one
                 continue

@@ -181,7 +181,7 @@ class ModelDocument(PackageInfo):
     Attributes:
         code_version: Version of the family's code that the weights belong to.
         config: The family's configuration: with ``reads``, everything that decides the architecture.
-        checksum: Digest of all else in the document; empty in one of an older version.
+        checksum: Digest of all else in the document.
     """
 
     format: Literal["earthenware-model"] = PACKAGE_FORMAT

@@ -117,7 +117,7 @@ def save_package(directory: str | Path, model: Encoder, info: PackageInfo) -> st
         weights=WeightsFile(bytes=len(weights), sha256=hashlib.sha256(weights).hexdigest()),
         **{name: getattr(info, name) for name in PackageInfo.model_fields},
     )
-    document = document.model_copy(update={"checksum": checksum(json.loads(document.model_dump_json()))})
+    document = document.model_copy(update={"checksum": checksum(document.model_dump(mode="json"))})
     text = (document.model_dump_json(indent=2) + "\n").encode()
     # The document comes last: it says what weights belong to it.
     storage.write_bytes(storage.join(str(directory), WEIGHTS_FILE), weights)
@@ -143,11 +143,10 @@ def load_package(directory: str | Path, digest: str = "") -> Package:
     weights = _read(uri, WEIGHTS_FILE)
     if hashlib.sha256(weights).hexdigest() != document.weights.sha256:
         raise _corrupt(f"'{where}/{WEIGHTS_FILE}' is damaged: it is not the file that {DOCUMENT_FILE} names.")
+    if digest not in ("", found := _digest(text, weights)):
+        raise _corrupt(f"'{where}' is not the model that its training made.")
     info = PackageInfo(**{name: getattr(document, name) for name in PackageInfo.model_fields})
     model = _load_weights(_build(document, where), weights, where)
-    found = _digest(text, weights)
-    if not is_unchanged(json.loads(text)) or digest not in ("", found):
-        raise _corrupt(f"'{where}' is damaged: its {DOCUMENT_FILE} is not the one that was written.")
     return Package(model=model, info=info, digest=found)
 
 
@@ -166,7 +165,7 @@ def _read(uri: str, name: str) -> bytes:
 def _parse(text: bytes, where: str) -> ModelDocument:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _corrupt(f"'{where}/{DOCUMENT_FILE}' is not a complete JSON document: {error}.") from error
     found: Mapping[str, Any] = document if isinstance(document, dict) else {}
     if found.get("format") != PACKAGE_FORMAT:
@@ -179,6 +178,8 @@ def _parse(text: bytes, where: str) -> ModelDocument:
             f"this software reads {PACKAGE_FORMAT_VERSION}.",
             "Update Earthenware, or train the model again with this version.",
         )
+    if not is_unchanged(found):
+        raise _corrupt(f"'{where}/{DOCUMENT_FILE}' is damaged: its checksum does not match.")
     try:
         return ModelDocument.model_validate(document)
     except ValidationError as error:

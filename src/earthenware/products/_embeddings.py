@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError, first_line
-from earthenware.steps import artifact, find_manifest
+from earthenware.errors import EarthenwareError
+from earthenware.steps import artifact, find_manifest, read_artifact
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,28 +97,13 @@ class EmbeddingProduct:
             uri: An embed step's output, or one Parquet file of such a product.
 
         Raises:
-            EarthenwareError: ``NO_PRODUCT`` when there is none, ``PRODUCT_CORRUPT`` when it is damaged or of another
-                kind, ``EMPTY_PRODUCT`` when it has no rows.
+            EarthenwareError: ``NO_PRODUCT`` when there is none, ``OUTPUT_DAMAGED`` when it is not what its step wrote,
+                ``NOT_PARQUET`` or ``PRODUCT_CORRUPT`` when it is damaged or of another kind, ``EMPTY_PRODUCT`` when it
+                has no rows.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        where, digest = _locate(uri)
-        shown = storage.redact(where)
-        try:
-            data = storage.read_bytes(where)
-        except (FileNotFoundError, NotADirectoryError):
-            message = f"'{storage.redact(uri)}' holds no embedding product: {EMBEDDINGS_FILE} is missing."
-            raise EarthenwareError("NO_PRODUCT", message, "Give the output of 'earthenware embed'.") from None
-        if digest is not None and hashlib.sha256(data).hexdigest() != digest:
-            message = f"'{shown}' is damaged: its digest is not the one in the manifest."
-            raise EarthenwareError("PRODUCT_CORRUPT", message, _REMEDY)
-        try:
-            table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)  # as storage.read_table does
-        except (pa.ArrowException, OSError) as error:
-            message = f"'{shown}' is not a whole Parquet file ({first_line(error)})."
-            raise EarthenwareError("PRODUCT_CORRUPT", message, _REMEDY) from error
-        return cls(where, table, _vectors(table, shown))
+        where, data = _read(storage.normalise(uri))
+        table = storage.parse_table(data, where)
+        return cls(where, table, _vectors(table, storage.redact(where)))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -129,20 +113,20 @@ class EmbeddingProduct:
         return np.asarray(self.table[name].to_numpy(zero_copy_only=False))
 
 
-def _locate(uri: str) -> tuple[str, str | None]:
-    """Return the table's URI, and its digest where a manifest states one."""
-    uri = storage.normalise(uri)
-    if uri.endswith(".parquet"):
-        return uri, None
-    where = storage.join(uri, EMBEDDINGS_FILE)
-    manifest = find_manifest(uri)
-    if manifest is None:
-        return where, None  # a product that was copied without its manifest is still a product
-    record = manifest.artifacts.get(EMBEDDINGS_FILE)
-    if record is None:
-        message = f"'{storage.redact(uri)}' is the output of '{manifest.step}', which holds no embeddings."
-        raise EarthenwareError("NO_PRODUCT", message, "Give the output of 'earthenware embed'.")
-    return artifact(uri, EMBEDDINGS_FILE), record.sha256
+def _read(uri: str) -> tuple[str, bytes]:
+    """Return where the table lies, and its bytes; one that was copied without its manifest is still a product."""
+    what = f"holds no embedding product: {EMBEDDINGS_FILE} is missing"
+    try:
+        if uri.endswith(".parquet"):
+            return uri, storage.read_bytes(uri)
+        manifest = find_manifest(uri)
+        if manifest is None or EMBEDDINGS_FILE in manifest.artifacts:
+            return artifact(uri, EMBEDDINGS_FILE, manifest), read_artifact(uri, EMBEDDINGS_FILE, manifest)
+        what = f"is the output of '{manifest.step}', which holds no embeddings"
+    except FileNotFoundError:
+        pass
+    remedy = "Give the output of 'earthenware embed'."
+    raise EarthenwareError("NO_PRODUCT", f"'{storage.redact(uri)}' {what}.", remedy)
 
 
 def _vectors(table: pa.Table, shown: str) -> NDArray[np.float32]:

@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, invalid_fields
 from earthenware.processes import process_lives, process_table
-from earthenware.steps._spec import checksum, is_unchanged
+from earthenware.steps._spec import checksum, is_unchanged, sha256_json
 
 CLAIM: Final = "step.json"
 LEASE: Final = "lease.json"
@@ -42,7 +42,7 @@ DocumentT = TypeVar("DocumentT", bound=_Document)
 
 
 class _Checked(_Document):
-    """A document that carries a digest of all else it says; one of an older version has none."""
+    """A document that carries a digest of all else it says."""
 
     checksum: str = ""
 
@@ -69,6 +69,12 @@ class Claim(_Document):
     algorithm_version: int = 0
     inputs: dict[str, list[str]] = {}
     package_version: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if sha256_json(self.model_dump(include={"step", "algorithm_version", "spec", "inputs"})) != self.fingerprint:
+            raise ValueError("its fingerprint is another")
+        return self
 
 
 class Holder(_Document):
@@ -174,10 +180,10 @@ class Manifest(_Checked):
     packages: dict[str, str]
 
 
-def damaged(message: str) -> EarthenwareError:
-    """Return the error for a finished output that is not what its step wrote."""
+def damaged(message: str, code: str = "OUTPUT_DAMAGED") -> EarthenwareError:
+    """Return the error for an output that is not what its step wrote."""
     remedy = "Remove the output ('earthenware clean --all FOLDER') and run the step again."
-    return EarthenwareError("OUTPUT_DAMAGED", message, remedy)
+    return EarthenwareError(code, message, remedy)
 
 
 def parse(model: type[DocumentT], data: bytes) -> DocumentT | None:
@@ -254,10 +260,10 @@ def find_manifest(output: str) -> Manifest | None:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
         message = f"This is not a step's manifest: {invalid_fields(error, storage.redact(uri), Manifest)}"
-        raise EarthenwareError("BAD_MANIFEST", message) from None
+        raise damaged(message, "BAD_MANIFEST") from None
     if not is_unchanged(values):
-        what = damaged(f"'{storage.redact(uri)}' is not what its step wrote: its checksum does not match.")
-        raise EarthenwareError("BAD_MANIFEST", what.message, what.remedy)
+        message = f"'{storage.redact(uri)}' is not what its step wrote: its checksum does not match."
+        raise damaged(message, "BAD_MANIFEST")
     return manifest
 
 

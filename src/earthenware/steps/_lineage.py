@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.steps._documents import MANIFEST, InputRecord, Manifest, read_manifest
+from earthenware.steps._documents import MANIFEST, InputRecord, Manifest, find_manifest, read_manifest
 
 
 def lineage(*outputs: str) -> dict[str, Manifest]:
@@ -23,7 +23,8 @@ def lineage(*outputs: str) -> dict[str, Manifest]:
         Output's URI -> manifest, each once, every step after those whose outputs it read.
 
     Raises:
-        EarthenwareError: ``NOT_FINISHED`` or ``BAD_MANIFEST`` when one of ``outputs`` is not a finished step.
+        EarthenwareError: ``NOT_FINISHED`` when one of ``outputs`` is not a finished step; ``BAD_MANIFEST`` or
+            ``NOT_JSON`` when the manifest of any of them is damaged.
     """
     seen: set[str] = set()
     ordered: dict[str, Manifest] = {}
@@ -46,7 +47,7 @@ def _read(uri: str) -> Manifest | None:
     if storage.is_web(uri):  # a catalog: no step writes there
         return None
     try:
-        return read_manifest(uri)
+        return find_manifest(uri)
     except EarthenwareError as error:
         if error.code in ("BAD_MANIFEST", "NOT_JSON"):
             raise

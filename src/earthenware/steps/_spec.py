@@ -88,10 +88,10 @@ def checksum(document: Mapping[str, Any]) -> str:
 
 
 def is_unchanged(document: Mapping[str, Any]) -> bool:
-    """Return whether a document that was read fits its checksum; one of an older version has none."""
+    """Return whether a document that was read fits its checksum."""
     try:
-        return document.get("checksum", "") in ("", checksum(document))
-    except ValueError:  # a number that JSON does not have
+        return document.get("checksum") == checksum(document)
+    except (ValueError, RecursionError):  # a number that JSON does not have, or no document of ours
         return False
 
 

@@ -8,31 +8,26 @@ from collections.abc import Callable, Iterator
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps._attempt import part_records
-from earthenware.steps._documents import CLAIM, ArtifactRecord, damaged, read_claim, read_manifest, read_part
-from earthenware.steps._spec import sha256_json
+from earthenware.steps._documents import CLAIM, ArtifactRecord, damaged, find_manifest, read_claim, read_part
 
 _BLOCK = 2**25
 """Bytes that are read at once."""
 
 
 def verify_output(output: str, progress: Callable[[int], object] = lambda _: None) -> Iterator[str]:
-    """Compare a step's claim, records of parts, manifest and results with their digests; yield a sentence per defect.
+    """Compare a step's claim, manifest, records of parts and results with their digests; yield a sentence per defect.
 
     ``progress`` is told how many bytes of results were read since. An error is raised where a remote store does not
     answer: what lies there may be whole.
     """
     for record in part_records(output):
         yield from _told(read_part, record)
-    claim, manifest = read_claim(output), None
-    asked = claim.model_dump(include={"step", "algorithm_version", "spec", "inputs"}) if claim else {}
-    if claim is not None and sha256_json(asked) != claim.fingerprint:
-        yield f"'{storage.redact(output)}/{CLAIM}' does not match its fingerprint."
+    manifest = None
     try:
-        manifest = read_manifest(output)
+        manifest = find_manifest(output)
     except EarthenwareError as error:
-        if error.code != "NOT_FINISHED":
-            yield error.message
-    if manifest and claim is None and storage.exists(storage.join(output, CLAIM)):
+        yield _sentence(error, output)
+    if manifest and read_claim(output) is None:
         yield f"'{storage.redact(output)}/{CLAIM}' is not a step's claim."
     for name, file in manifest.artifacts.items() if manifest else ():
         # On a disk these are two names of one file, in an object store two copies.
@@ -51,9 +46,14 @@ def _told(check: Callable[..., object], uri: str, *more: object) -> Iterator[str
     try:
         check(uri, *more)
     except EarthenwareError as error:
-        if error.kind == "access" and not storage.is_local(uri):
-            raise
-        yield error.message
+        yield _sentence(error, uri)
+
+
+def _sentence(error: EarthenwareError, uri: str) -> str:
+    """Return what is wrong with a file; where a remote store does not answer, the error is raised."""
+    if error.kind == "access" and not storage.is_local(uri):
+        raise error
+    return error.message
 
 
 def _compare(uri: str, record: ArtifactRecord, progress: Callable[[int], object]) -> None:

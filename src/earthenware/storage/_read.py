@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_REMEDY = "Restore the file, or make it again."
+
+
 def read_bytes(uri: str) -> bytes:
     """Return the whole object."""
     with explained("read", uri):
@@ -87,7 +90,7 @@ def parse_json(data: bytes, uri: str) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         message = f"'{redact(uri)}' is not a complete JSON document: {error}."
-        raise EarthenwareError("NOT_JSON", message, "Restore the file, or make it again.") from error
+        raise EarthenwareError("NOT_JSON", message, _REMEDY) from error
 
 
 def read_table(uri: str, columns: list[str] | None = None) -> pa.Table:
@@ -117,7 +120,7 @@ def parse_table(data: bytes, uri: str, columns: list[str] | None = None) -> pa.T
         return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         message = f"'{redact(uri)}' is not a whole Parquet file: {first_line(error)}."
-        raise EarthenwareError("NOT_PARQUET", message) from error
+        raise EarthenwareError("NOT_PARQUET", message, _REMEDY) from error
 
 
 def exists(uri: str) -> bool:
