@@ -117,7 +117,8 @@ def save_package(directory: str | Path, model: Encoder, info: PackageInfo) -> st
         weights=WeightsFile(bytes=len(weights), sha256=hashlib.sha256(weights).hexdigest()),
         **{name: getattr(info, name) for name in PackageInfo.model_fields},
     )
-    document = document.model_copy(update={"checksum": checksum(document.model_dump(mode="json"))})
+    values = json.loads(document.model_dump_json())  # as they are read: a number that is none becomes null
+    document = document.model_copy(update={"checksum": checksum(values)})
     text = (document.model_dump_json(indent=2) + "\n").encode()
     # The document comes last: it says what weights belong to it.
     storage.write_bytes(storage.join(str(directory), WEIGHTS_FILE), weights)
