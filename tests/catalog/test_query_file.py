@@ -1,6 +1,7 @@
 """Queries over ItemCollection files: real places, matching, sampling, and bad records."""
 
 import json
+import os
 import random
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from earthenware.catalog import QuerySpec, query
+from earthenware.catalog._file import check_file
 from earthenware.errors import EarthenwareError
 from tests.catalog.items import optical, radar, static, write
 
@@ -280,7 +282,18 @@ def test_files_that_hold_no_items(tmp_path, text, code):
     with pytest.raises(EarthenwareError, match=r"items\.json") as error:
         query(QuerySpec(catalog=str(path)), str(tmp_path / "out"))
     assert error.value.code == code
-    assert error.value.remedy or code == "NOT_JSON"
+    assert error.value.remedy
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "items.json")
+    spec = QuerySpec(catalog=str(tmp_path / "items.json"))
+    with pytest.raises(EarthenwareError, match=r"items\.json': it is not a regular file") as error:
+        query(spec, str(tmp_path / "out"))
+    assert error.value.code == "STORAGE_FAILED"
+    with pytest.raises(EarthenwareError, match="not a regular file"):
+        check_file(spec.catalog)
 
 
 def test_an_absent_file_is_named_and_nothing_is_claimed(tmp_path):

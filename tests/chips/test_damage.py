@@ -15,6 +15,7 @@ import pytest
 from earthenware.chips import FORMAT_VERSION, ChipStore
 from earthenware.chips._document import migrate
 from earthenware.errors import EarthenwareError
+from earthenware.steps import checksum
 from tests.chips._chips import SENSORS, make_chips, make_store
 
 
@@ -132,9 +133,10 @@ def test_verify_finds_a_changed_index(root: Path) -> None:
     assert any("index does not match" in defect for defect in ChipStore.open(str(root)).verify())
 
 
-def _rewrite(root: Path, **fields: object) -> None:
+def _rewrite(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
     document = json.loads((root / "store.json").read_text())
-    (root / "store.json").write_text(json.dumps({**document, **fields}))
+    change(document)
+    (root / "store.json").write_text(json.dumps({**document, "checksum": checksum(document)}))
 
 
 @pytest.mark.parametrize(
@@ -142,23 +144,21 @@ def _rewrite(root: Path, **fields: object) -> None:
     [({"chips": "many"}, "chips"), ({"sensors": 3}, "sensors"), ({"parts": [{}]}, "parts.0.path is required")],
 )
 def test_a_field_of_another_kind_is_refused(root: Path, fields: dict[str, object], words: str) -> None:
-    _rewrite(root, **fields)
+    _rewrite(root, lambda document: document.update(fields))
     with pytest.raises(EarthenwareError, match=r"store\.json'.*" + words) as raised:
         ChipStore.open(str(root))
     assert raised.value.code == "NOT_A_CHIP_STORE"
 
 
 def test_a_missing_field_is_named(root: Path) -> None:
-    document = json.loads((root / "store.json").read_text())
-    del document["content_digest"]
-    (root / "store.json").write_text(json.dumps(document))
+    _rewrite(root, lambda document: document.pop("content_digest"))
     with pytest.raises(EarthenwareError, match="content_digest is required") as raised:
         ChipStore.open(str(root))
     assert raised.value.code == "NOT_A_CHIP_STORE"
 
 
 def test_a_newer_format_is_refused(root: Path) -> None:
-    _rewrite(root, format_version=FORMAT_VERSION + 1)
+    _rewrite(root, lambda document: document.update(format_version=FORMAT_VERSION + 1))
     with pytest.raises(EarthenwareError, match=f"has format version {FORMAT_VERSION + 1}") as raised:
         ChipStore.open(str(root))
     assert raised.value.code == "STORE_TOO_NEW"
@@ -167,7 +167,7 @@ def test_a_newer_format_is_refused(root: Path) -> None:
 
 @pytest.mark.parametrize("fields", [{"format": "other"}, {"format_version": "1"}, {"format_version": 0}])
 def test_another_kind_of_document_is_refused(root: Path, fields: dict[str, object]) -> None:
-    _rewrite(root, **fields)
+    _rewrite(root, lambda document: document.update(fields))
     with pytest.raises(EarthenwareError, match="is not a chip store") as raised:
         ChipStore.open(str(root))
     assert raised.value.code == "NOT_A_CHIP_STORE"
@@ -203,9 +203,7 @@ def test_every_past_version_has_a_migration() -> None:
 
 def test_sensors_of_the_store_do_not_need_the_sensor_table(root: Path) -> None:
     """A store keeps its meaning when the table of sensors changes."""
-    document = json.loads((root / "store.json").read_text())
-    document["sensors"]["sentinel-1-rtc"]["scale"] = 0.5
-    (root / "store.json").write_text(json.dumps(document))
+    _rewrite(root, lambda document: document["sensors"]["sentinel-1-rtc"].update(scale=0.5))
     store = ChipStore.open(str(root))
     values, _ = store.read("sentinel-1-rtc", 0)
     stored = store.read_stored("sentinel-1-rtc", 0)

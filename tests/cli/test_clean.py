@@ -175,7 +175,7 @@ def test_a_step_that_ends_while_the_question_waits_is_kept(
     cleaned(root)
     assert "since the question was asked" in capsys.readouterr().out
     assert left(root) == ["build"]
-    assert newest(root, "build") == storage.join(root, "build")
+    assert newest(root, "build", pytest.fail) == storage.join(root, "build")
 
 
 def test_a_step_that_is_resumed_while_the_question_waits_is_kept(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +237,17 @@ def test_a_damaged_document_hides_no_other_output(root: str, capsys: pytest.Capt
         "train": "unfinished",
     }
     assert said.count("\n") == 2 * len(found), "one sentence for each"
-    assert newest(root, "embed") == good
+    told: list[str] = []
+    assert newest(root, "embed", told.append) == good
+    assert [message.partition("'")[2].partition("'")[0].rpartition("/")[2] for message in told] == [
+        "embed-1",
+        "embed-3",
+        "embed-4",
+        "embed-6",
+        "embed-0",
+    ]
+    assert _call(["search", root, "--chip-id", "a"]) == 3
+    assert capsys.readouterr().err.count("warning: ") == len(told)
     cleaned(root, "--yes")
     assert left(root) == ["embed-1", "embed-3", "embed-4", "embed-5", "embed-6", "embed-7", "embed-0"]
     cleaned(root, "--yes", "--all")

@@ -24,13 +24,13 @@ from earthenware.errors import EarthenwareError
 from earthenware.inference import load_package
 from earthenware.products import EmbeddingProduct, StoreFigures, Verdict, package_uri, put_verdict, read_verdict
 from earthenware.scenes import Scene, open_scenes, scenes_table
-from earthenware.steps import Attempt, Result, artifact, lineage, read_manifest
+from earthenware.steps import Attempt, Manifest, Result, StepReport, artifact, lineage, read_manifest
 from earthenware.testing import make_chips, make_model, run_small_step
 from earthenware.training._checkpoint import SafetensorsCheckpoints, checkpoint_name
 
 MOMENT = datetime(2023, 5, 1, 10, 20, tzinfo=UTC)
 CHECKPOINT = f"checkpoints/{checkpoint_name(7)}"
-VERDICT = Verdict(passed=False, failures=[], warnings=[], met=[], skipped=["a"], statistics=StoreFigures(chips=3))
+VERDICT = Verdict(passed=True, failures=[], warnings=[], met=[], skipped=["a"], statistics=StoreFigures(chips=3))
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,24 @@ def put_scenes(attempt: Attempt) -> Result:
 
 def put_verdict_of(attempt: Attempt) -> Result:
     put_verdict(attempt, VERDICT)
-    return Result({"expectations": 1}, details={"passed": False})
+    return Result({"expectations": 1}, details={"passed": True})
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
     root = Root(tmp_path_factory.mktemp("root"))
     run_small_step("query", root["query"], put_scenes)
-    make_chips(sites=2, chips=3, size=16).build(root["build"], parts=2)
+    built(root)
     run_small_step("validate", root["validate"], put_verdict_of, inputs={"chips": root["build"]})
     make_model(root["build"], root["train"], sensors=["cop-dem-glo-30"])
     SafetensorsCheckpoints().save_checkpoint(checkpoint(), storage.join(root["train"], CHECKPOINT))
     embed(EmbedSpec(thumbnails=False), root["build"], root["train"], root["embed"])
+    make_chips(sites=1, chips=2, size=16).write(root["bare"])
     return root
+
+
+def built(root: Root) -> StepReport:
+    return make_chips(sites=2, chips=3, size=16).build(root["build"], parts=2)
 
 
 def checkpoint() -> dict[str, Any]:
@@ -85,26 +90,33 @@ def product(root: Root) -> Any:
     return repr(EmbeddingProduct.open(root["embed"]).table.to_pylist())
 
 
+def said(manifest: Manifest) -> dict[str, Any]:
+    return manifest.model_dump(exclude={"checksum"})
+
+
 def model(root: Root) -> Any:
     package = load_package(package_uri(root["train"]))
     weights = {name: tensor.numpy().tobytes() for name, tensor in package.model.state_dict().items()}
     return repr(package.info), package.hyperparameters, weights
 
 
+STEPS = ("query", "build", "validate", "train", "embed")
 KINDS: dict[str, tuple[str, Callable[[Root], Any]]] = {
+    **{
+        f"{step}'s manifest": (f"{step}/manifest.json", lambda root, step=step: said(read_manifest(root[step])))
+        for step in STEPS
+    },
+    "manifest behind": ("build/manifest.json", lambda root: list(map(said, lineage(root["embed"]).values()))),
+    "claim": ("build/step.json", lambda root: said(built(root).manifest)),
     "scenes": ("query/scenes.parquet", lambda root: repr(open_scenes(root["query"]).table.to_pylist())),
     "store": ("build/store.json", lambda root: repr(ChipStore.open(root["build"]).document)),
+    "bare store": ("bare/store.json", lambda root: repr(ChipStore.open(root["bare"]).document)),
     "index": ("build/parts/*/*/chips.parquet", lambda root: repr(ChipStore.open(root["build"]).index.to_pylist())),
     "pixels": ("build/parts/*/*/pixels.zarr/sentinel-2-l2a/pixels/c/**/*", pixels),
     "mask": ("build/parts/*/*/pixels.zarr/sentinel-2-l2a/mask/c/**/*", pixels),
     "array": ("build/parts/*/*/pixels.zarr/sentinel-2-l2a/pixels/zarr.json", pixels),
-    "manifest": ("build/manifest.json", lambda root: read_manifest(root["build"]).model_dump(exclude={"checksum"})),
-    "behind": (
-        "build/manifest.json",
-        lambda root: [one.model_dump(exclude={"checksum"}) for one in lineage(root["embed"]).values()],
-    ),
     "verdict": ("validate/verdict.json", lambda root: read_verdict(root["validate"])),
-    "document": ("train/model/model.json", model),
+    "model": ("train/model/model.json", model),
     "weights": ("train/model/model.safetensors", model),
     "checkpoint": (
         f"train/{CHECKPOINT}",
@@ -164,13 +176,15 @@ def test_a_whole_root_has_no_defects(root: Root, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("pattern", "where"),
     [
-        *((pattern, 0.5) for pattern, _ in KINDS.values() if not pattern.endswith("zarr.json")),
+        *((pattern, 0.5) for kind, (pattern, _) in KINDS.items() if kind not in ("bare store", "claim")),
         ("build/parts/*/*/pixels.zarr/*/mask/c/**/*", 0.999),
-        ("build/step.json", 0.0),
-        ("build/step.json", 0.2),
+        ("build/parts/*/*/pixels.zarr/zarr.json", 0.5),
+        ("build/parts/*/*/pixels.zarr/sentinel-1-rtc/zarr.json", 0.5),
+        *((f"{step}/step.json", where) for step in STEPS for where in (0.0, 0.2)),
         ("train/history.parquet", 0.5),
         ("embed/rejects.parquet", 0.5),
         ("embed/parts/*.json", 0.5),
+        ("embed/parts/*/*/rows.parquet", 0.5),
     ],
 )
 def test_verify_names_the_file(root: Root, capsys: pytest.CaptureFixture[str], pattern: str, where: float) -> None:
@@ -185,7 +199,7 @@ def test_verify_names_the_file(root: Root, capsys: pytest.CaptureFixture[str], p
     assert "OUTPUT_DAMAGED" in told
     # Of a shard's index hangs every chip in it.
     assert len(sentences) == (3 if where == 0.999 else 1)
-    what = "is damaged: " if "/parts/*/" in pattern else path.name
+    what = "is damaged: " if pattern.startswith("build/parts/") else path.name
     assert all(what in one and str(root.path / pattern.partition("/")[0]) in one for one in sentences)
 
 

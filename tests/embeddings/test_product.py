@@ -143,6 +143,24 @@ def test_a_killed_export_resumes_and_gives_the_same_bytes(inputs, product, tmp_p
     assert report.manifest.digest == product.manifest.digest
 
 
+def test_damaged_rows_of_a_killed_export_are_not_gone_on_from(inputs, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise Killed
+
+    output = str(tmp_path / "killed")
+    with monkeypatch.context() as patch:
+        patch.setattr("earthenware.embeddings._embed.write_product", killed)
+        with pytest.raises(Killed):
+            embed(EmbedSpec(), inputs.chips, inputs.model, output)
+    (rows,) = Path(output).glob("parts/*/*/rows.parquet")
+    data = bytearray(rows.read_bytes())
+    data[-20] ^= 4
+    rows.write_bytes(data)
+    with pytest.raises(EarthenwareError, match=r"rows\.parquet' is not what this step wrote") as caught:
+        embed(EmbedSpec(), inputs.chips, inputs.model, output)
+    assert caught.value.code == "OUTPUT_DAMAGED"
+
+
 def test_a_finished_export_is_not_done_again(inputs, product):
     assert embed(EmbedSpec(part_chips=10), inputs.chips, inputs.model, product.output).reused
 

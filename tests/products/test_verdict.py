@@ -65,8 +65,21 @@ def test_the_output_of_another_step_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == "NOT_A_VALIDATION"
 
 
+WHOLE = VERDICT.model_dump_json().encode()
+
+
 @pytest.mark.parametrize(
-    "text", [b'{"passed": true}', b"{}", b"[]", b"null", b"{", b"[" * 100_000], ids=lambda text: str(text[:9])
+    "text",
+    [
+        b'{"passed": true}',
+        b"{}",
+        b"[]",
+        b"null",
+        b"{",
+        b"[" * 100_000,
+        *(WHOLE.replace(b'"passed":false', b'"passed":' + value) for value in (b"true", b"0", b'"false"', b'"no"')),
+    ],
+    ids=lambda text: str(text[:17]),
 )
 def test_a_document_of_another_form_is_refused(tmp_path: Path, text: bytes) -> None:
     output = write(tmp_path / "validation", lambda attempt: attempt.put(VERDICT_FILE, text))

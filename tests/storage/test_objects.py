@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -185,6 +186,23 @@ def test_damaged_tables_are_named(prefix: str) -> None:
             storage.read_table(uri)
         assert caught.value.code == "NOT_PARQUET"
         assert "\n" not in caught.value.message
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "x")
+    uri = str(tmp_path / "x")
+    reads: list[Callable[[str], object]] = [
+        storage.read_bytes,
+        storage.read_versioned,
+        lambda uri: storage.read_tail(uri, 3),
+        lambda uri: storage.read_ranges(uri, [(0, 3)]),
+    ]
+    for read in reads if make is os.mkdir else [*reads, storage.size, storage.exists]:
+        with pytest.raises(EarthenwareError, match=r"/x': it is not a regular file") as caught:
+            read(uri)
+        assert caught.value.code == "STORAGE_FAILED"
 
 
 def test_leftovers_of_a_killed_writer_are_not_objects(tmp_path: Path) -> None:

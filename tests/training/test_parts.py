@@ -23,11 +23,11 @@ from earthenware.training._cache import Group, cached, cached_bytes
 from earthenware.training._checkpoint import (
     SafetensorsCheckpoints,
     checkpoint_name,
+    damaged_checkpoints,
     latest_checkpoint,
     pack,
     prune,
     unpack,
-    verify_checkpoints,
     whole_checkpoint,
 )
 from earthenware.training._data import ChipLoader, TrainingBatch, lay, orientations
@@ -268,7 +268,7 @@ def test_damaged_checkpoints_are_set_aside(tmp_path):
         content = bytearray(path.read_bytes())
         content[-3] ^= 16
         path.write_bytes(content)
-    for step, sentence in zip((4, 6), verify_checkpoints(str(tmp_path)), strict=True):
+    for step, sentence in zip((4, 6), damaged_checkpoints(folder), strict=True):
         assert checkpoint_name(step) in sentence
     told = []
     assert whole_checkpoint(folder, lambda code, message: told.append((code, message))) == latest_checkpoint(folder)
@@ -277,6 +277,6 @@ def test_damaged_checkpoints_are_set_aside(tmp_path):
     for step, (_, message) in zip((6, 4), told, strict=True):
         assert message.startswith(f"The checkpoint '{folder}/{checkpoint_name(step)}' cannot be read: its digest")
         assert Path(folder, f"{checkpoint_name(step)}.damaged").exists()
-    assert list(verify_checkpoints(str(tmp_path))) == []
+    assert list(damaged_checkpoints(folder)) == []
     Path(folder, checkpoint_name(2)).write_bytes(b"")
     assert whole_checkpoint(folder, lambda *_: None) is None

@@ -17,6 +17,7 @@ import zarr
 from earthenware.chips import NODATA, Mask, column
 from earthenware.errors import EarthenwareError
 from earthenware.products import Breach, Verdict, read_verdict
+from earthenware.steps import checksum
 from earthenware.validation import EXPECTATIONS, ValidateSpec, gate, validate
 from tests.validation._stores import DEM, LAND_COVER, S1, S2, Draft, draft
 
@@ -455,7 +456,7 @@ def test_statistics_that_cannot_normalise_are_a_failure(good, tmp_path):
     document = json.loads((store / "store.json").read_text())
     document["statistics"][S2]["B03"]["std"] = 0.0
     document["statistics"][S1]["vv"] = {"mean": None, "std": None, "count": 0}
-    (store / "store.json").write_text(json.dumps(document))
+    (store / "store.json").write_text(json.dumps({**document, "checksum": checksum(document)}))
     verdict = verdict_of(str(store), tmp_path / "validation")
     assert names(verdict.failures) == {"statistics_usable"}
     assert "2 of 13 bands" in sentence(verdict, "statistics_usable")

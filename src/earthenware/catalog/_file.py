@@ -50,7 +50,7 @@ def read_items(uri: str, patience: Patience | None = None) -> Iterator[Any]:
                     kind = value
         if text.peek():
             raise ValueError("something follows its end")
-    except (FileNotFoundError, IsADirectoryError):
+    except FileNotFoundError:
         raise _missing(uri) from None
     except (ValueError, RecursionError) as error:
         message = f"'{shown}' is not a complete JSON document: {error}."

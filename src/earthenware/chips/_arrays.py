@@ -7,6 +7,8 @@ size; a CRC-32C behind each chunk lets a reader notice a damaged one.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,19 @@ def create_arrays(directory: Path, layout: SensorLayout, chips: int, chip_size: 
             create(PIXEL, layout.dtype, layout.nodata, {"band": len(layout.bands), **image}, encoding),
             create(MASK, "uint8", int(Mask.NODATA), image, flags),
         )
+
+
+def documents_digest(part: str, sensors: Iterable[str]) -> str:
+    """Return the digest of the documents by which other readers know the arrays of a part's sensors.
+
+    Raises:
+        FileNotFoundError: One is missing.
+    """
+    digest = hashlib.sha256()
+    for path in ("", *(storage.join(sensor, name) for sensor in sorted(sensors) for name in ("", PIXEL, MASK))):
+        data = storage.read_bytes(storage.join(part, PIXELS, path, "zarr.json"))
+        digest.update(f"{path}:{len(data)};".encode() + data)
+    return digest.hexdigest()
 
 
 def sharded_array(part: str, layout: SensorLayout, name: str, chips: int, chip_size: int) -> ShardedArray:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from earthenware import sensors, storage
 from earthenware.errors import EarthenwareError, invalid_fields
 from earthenware.sensors import NODATA
-from earthenware.steps import read_artifact
+from earthenware.steps import checksum, is_unchanged, read_artifact
 
 FORMAT: Final = "earthenware-chips"
 FORMAT_VERSION = 1
@@ -88,6 +88,7 @@ class PartEntry(BaseModel):
         digest: The part's digest.
         sums: Exact band sums: sensor -> band -> [count, sum, sum of squares] of stored values.
         index_sha256: Digest of its index's file.
+        arrays_sha256: Digest of what describes its arrays to other readers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -97,6 +98,7 @@ class PartEntry(BaseModel):
     digest: str
     sums: dict[str, dict[str, tuple[int, int, int]]]
     index_sha256: str
+    arrays_sha256: str
 
 
 class BandStatistics(BaseModel):
@@ -153,12 +155,12 @@ class StoreDocument(BaseModel):
         return {**value, "sensors": {sensor: {**sensors[sensor], "id": sensor} for sensor in ordered}}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the mapping that ``store.json`` holds."""
+        """Return the mapping that ``store.json`` holds: with a checksum of all else in it."""
         value = self.model_dump(mode="json")
         for position, layout in enumerate(value["sensors"].values()):
             del layout["id"]
             layout["position"] = position
-        return value
+        return {**value, "checksum": checksum(value)}
 
     def write(self, uri: str) -> None:
         """Write the document of the store at ``uri``, whose parts are in place already."""
@@ -169,8 +171,8 @@ class StoreDocument(BaseModel):
         """Read and check a store's document.
 
         Raises:
-            EarthenwareError: ``NOT_A_CHIP_STORE``, ``STORE_TOO_NEW``, ``OUTPUT_DAMAGED`` where it is not what its step
-                wrote, or what the storage says.
+            EarthenwareError: ``NOT_A_CHIP_STORE``, ``STORE_TOO_NEW``, ``OUTPUT_DAMAGED`` or ``CHIPS_CORRUPT`` where it
+                is not what was written, or what the storage says.
         """
         try:
             found = storage.parse_json(read_artifact(uri, STORE_FILE), storage.join(uri, STORE_FILE))
@@ -181,6 +183,9 @@ class StoreDocument(BaseModel):
                 "Give the output of 'earthenware build', after it has finished.",
             ) from error
         document = migrate(found if isinstance(found, dict) else {}, uri)
+        if not is_unchanged(found):
+            message = f"'{storage.redact(uri)}/{STORE_FILE}' is damaged: its checksum does not match."
+            raise EarthenwareError("CHIPS_CORRUPT", message, "Build or merge the store again.")
         try:
             return cls.model_validate(document)
         except ValidationError as error:

@@ -232,12 +232,23 @@ class ChipStore:
             total.append(digest)
             if digest != entry.digest:
                 yield f"Part '{part}': its index does not match the digest in {STORE_FILE}."
+            if not self._arrays_described(number):
+                yield f"Part '{part}' is damaged: a zarr.json in it is missing or not what was written."
+                continue
             size = max(1, _BLOCK // self.chip_size**2)
             for start in range(0, 0 if self._parts[number] in known else len(rows), size):
                 yield from self._verify_pixels(number, start, rows[start : start + size])
                 progress(len(rows[start : start + size]) * self.chip_bytes)
         if len(total) == len(self._parts) and combine(total) != self.content_digest:
             yield f"'{storage.redact(self.uri)}/{STORE_FILE}': the content digest does not match the parts."
+
+    def _arrays_described(self, part: int) -> bool:
+        """Return whether other readers find a part's arrays described as they were."""
+        try:
+            found = _arrays.documents_digest(self._parts[part], self.sensors)
+        except FileNotFoundError:
+            return False
+        return found == self.document.parts[part].arrays_sha256
 
     def _verify_pixels(self, part: int, start: int, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Yield what is wrong with the pixels of chips that lie one behind another in a part."""

@@ -33,6 +33,7 @@ class PartSummary:
         sums: Exact band sums of the training split's usable pixels: sensor -> band -> [count, sum, sum of squares].
         bytes: Size on disk.
         index_sha256: Digest of the index's file.
+        arrays_sha256: Digest of what describes its arrays to other readers.
     """
 
     chips: int
@@ -40,6 +41,7 @@ class PartSummary:
     sums: Sums
     bytes: int
     index_sha256: str
+    arrays_sha256: str
 
     def entry(self, path: str) -> PartEntry:
         """Return what the store's document says of the part, which lies at ``path``."""
@@ -220,6 +222,12 @@ class ChipWriter:
         digest = combine(row_digest(row) for row in table.to_pylist())
         pq.write_table(with_geo_metadata(table), self._directory / INDEX_FILE, compression="zstd")
         size = sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file())
-        index = hashlib.sha256((self._directory / INDEX_FILE).read_bytes()).hexdigest()
-        self.summary = PartSummary(count, digest, merge_sums(self._sums), bytes=size, index_sha256=index)
+        self.summary = PartSummary(
+            chips=count,
+            digest=digest,
+            sums=merge_sums(self._sums),
+            bytes=size,
+            index_sha256=hashlib.sha256((self._directory / INDEX_FILE).read_bytes()).hexdigest(),
+            arrays_sha256=_arrays.documents_digest(str(self._directory), self._layouts),
+        )
         return self.summary

@@ -7,6 +7,7 @@ import click
 from earthenware import storage
 from earthenware.errors import EarthenwareError, printable
 from earthenware.graph import newest
+from earthenware.steps import EventLog
 
 
 def find_product(uri: str) -> str:
@@ -16,7 +17,8 @@ def find_product(uri: str) -> str:
     normal = storage.normalise(uri)
     if normal.endswith(".parquet") or storage.exists(storage.join(normal, EMBEDDINGS_FILE)):
         return normal
-    product = newest(uri, "embed")
+    events = EventLog("search")
+    product = newest(uri, "embed", lambda message: events.emit("warning", code="OUTPUT_DAMAGED", message=message))
     if product is None:
         message = f"There is no embedding product at or below '{storage.redact(uri)}'."
         raise EarthenwareError("NO_PRODUCT", message, "Give the output of 'embed', or the root of a finished run.")

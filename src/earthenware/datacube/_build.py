@@ -20,10 +20,10 @@ from earthenware.scenes import SceneTable, open_scenes
 from earthenware.sensors import sensor
 from earthenware.steps import Attempt, Result, StepReport, read_artifact, read_manifest, run_step
 
-BUILD_VERSION: Final = 1
-"""Raised when the same scenes and spec give other chips."""
+BUILD_VERSION: Final = 2
+"""Raised when the same scenes and spec give another store."""
 
-MERGE_VERSION: Final = 1
+MERGE_VERSION: Final = 2
 
 _POOL_ATTEMPTS: Final = 3
 """Times a pool is started before a part that kills its workers is given up."""

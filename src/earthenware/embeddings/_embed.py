@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from earthenware.embeddings._spec import EmbedSpec
 from earthenware.embeddings._write import product_rows, write_product
 from earthenware.errors import EarthenwareError
 from earthenware.products import EMBEDDINGS_FILE, product_schema, record_step, require_model
-from earthenware.steps import Attempt, Reject, Result, StepReport, artifact, run_step
+from earthenware.steps import Attempt, Reject, Result, StepReport, artifact, damaged, run_step
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,13 +118,18 @@ class _Export:
         size = self.spec.thumbnail_size if self.spec.thumbnails else None
         rows = product_rows(self.store, indices[good], found.select(good), self.package, size)
         path = f"{self.attempt.part_path(key)}/{ROWS_FILE}"
-        storage.write_table(rows, self.attempt.uri(path))
-        self.attempt.commit(key, {"path": path, "rows": len(rows)}, rejects)
+        data = storage.table_bytes(rows)
+        storage.write_bytes(self.attempt.uri(path), data)
+        self.attempt.commit(key, {"path": path, "rows": len(rows), "sha256": sha256(data).hexdigest()}, rejects)
 
     def _parts(self, keys: list[str], columns: list[str] | None = None) -> Iterator[pa.Table]:
         records = self.attempt.committed()
         for key in keys:
-            yield storage.read_table(self.attempt.uri(records[key]["path"]), columns)
+            uri = self.attempt.uri(records[key]["path"])
+            data = storage.read_bytes(uri)
+            if sha256(data).hexdigest() != records[key]["sha256"]:
+                raise damaged(f"'{storage.redact(uri)}' is not what this step wrote.")
+            yield storage.parse_table(data, uri, columns)
 
     def _publish(self, keys: list[str]) -> Result:
         import pyarrow as pa

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from earthenware import storage
@@ -50,9 +50,15 @@ def find_steps(root: str) -> list[StepState]:
     return sorted(found, key=lambda one: (order.index(one.step) if one.step in STEPS else len(order), one.output))
 
 
-def newest(root: str, step: str) -> str | None:
-    """Return the output of ``step`` below a root that was finished last; None where there is none."""
-    found = [one for one in find_steps(root) if one.step == step]
+def newest(root: str, step: str, warn: Callable[[str], object]) -> str | None:
+    """Return the output of ``step`` below a root that was finished last; None where there is none.
+
+    What is damaged does not say when it was finished: ``warn`` is told of it.
+    """
+    found = [one for one in find_steps(root) if one.step in (step, "?")]
+    for one in found:
+        if one.state in ("damaged", "unknown"):
+            warn(f"'{storage.redact(one.output)}' is left out: {one.note}")
     finished = {one.manifest.finished: one.output for one in found if one.manifest is not None}
     return finished[max(finished)] if finished else None
 

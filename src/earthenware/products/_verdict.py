@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
@@ -96,6 +96,12 @@ class Verdict(_Document):
     skipped: list[str]
     statistics: StoreFigures
 
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.passed == bool(self.failures):
+            raise ValueError("it passes with failures, or fails without")
+        return self
+
 
 def put_verdict(attempt: Attempt, verdict: Verdict) -> None:
     """Write the verdict as a result file of a validation."""
@@ -114,7 +120,7 @@ def read_verdict(validation: str) -> Verdict:
         message = f"'{storage.redact(validation)}' is the output of '{manifest.step}', not of a validation."
         raise EarthenwareError("NOT_A_VALIDATION", message, "Give the output of 'earthenware validate'.")
     try:
-        return Verdict.model_validate_json(read_artifact(validation, VERDICT_FILE, manifest))
+        return Verdict.model_validate_json(read_artifact(validation, VERDICT_FILE, manifest), strict=True)
     except ValidationError as error:
         message = f"'{storage.redact(storage.join(validation, VERDICT_FILE))}' is not a verdict."
         raise EarthenwareError("BAD_VERDICT", message, "Validate the chips anew.") from error

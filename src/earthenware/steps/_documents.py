@@ -198,7 +198,7 @@ def _read(model: type[DocumentT], output: str, name: str) -> DocumentT | None:
     uri = storage.join(output, name)
     with contextlib.suppress(OSError):  # reading says what is wrong
         if storage.is_local(uri) and not stat.S_ISREG(storage.local_path(uri).lstat().st_mode):
-            return None  # a link to another's document, or a pipe that never ends
+            return None  # such as a link to another's document
     try:
         return parse(model, storage.read_bytes(uri))
     except FileNotFoundError:

@@ -8,20 +8,21 @@ from collections.abc import Callable, Iterator
 from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.steps._attempt import part_records
-from earthenware.steps._documents import CLAIM, ArtifactRecord, damaged, find_manifest, read_claim, read_part
+from earthenware.steps._documents import CLAIM, damaged, find_manifest, read_claim, read_part
 
 _BLOCK = 2**25
 """Bytes that are read at once."""
 
 
 def verify_output(output: str, progress: Callable[[int], object] = lambda _: None) -> Iterator[str]:
-    """Compare a step's claim, manifest, records of parts and results with their digests; yield a sentence per defect.
+    """Compare a step's claim, manifest, parts and results with their digests; yield a sentence per defect.
 
-    ``progress`` is told how many bytes of results were read since. An error is raised where a remote store does not
-    answer: what lies there may be whole.
+    Of a part's data only a single file is looked at; a chip store looks at its parts itself. ``progress`` is told how
+    many bytes of results were read since. An error is raised where a remote store does not answer: what lies there may
+    be whole.
     """
-    for record in part_records(output):
-        yield from _told(read_part, record)
+    for uri in part_records(output):
+        yield from _told(_check_part, uri, output)
     manifest = None
     try:
         manifest = find_manifest(output)
@@ -31,14 +32,18 @@ def verify_output(output: str, progress: Callable[[int], object] = lambda _: Non
         yield f"'{storage.redact(output)}/{CLAIM}' is not a step's claim."
     for name, file in manifest.artifacts.items() if manifest else ():
         # On a disk these are two names of one file, in an object store two copies.
-        there = [uri for path in (file.path, name) if storage.exists(uri := storage.join(output, path))]
-        if not there:
-            yield f"'{storage.redact(output)}/{file.path}' is missing."
-        if len(there) == 2 and storage.is_local(output):
-            same = storage.local_path(there[0]).samefile(storage.local_path(there[1]))
-            there = there[:1] if same else there
-        for uri in there:
-            yield from _told(_compare, uri, file, progress)
+        uris = [uri for path in (file.path, name) if storage.exists(uri := storage.join(output, path))]
+        if len(uris) == 2 and storage.is_local(output):
+            same = storage.local_path(uris[0]).samefile(storage.local_path(uris[1]))
+            uris = uris[:1] if same else uris
+        for uri in uris or [storage.join(output, file.path)]:
+            yield from _told(_compare, uri, file.sha256, progress)
+
+
+def _check_part(uri: str, output: str) -> None:
+    payload = read_part(uri).payload
+    if "sha256" in payload:
+        _compare(storage.join(output, payload["path"]), payload["sha256"], lambda _: None)
 
 
 def _told(check: Callable[..., object], uri: str, *more: object) -> Iterator[str]:
@@ -56,11 +61,15 @@ def _sentence(error: EarthenwareError, uri: str) -> str:
     return error.message
 
 
-def _compare(uri: str, record: ArtifactRecord, progress: Callable[[int], object]) -> None:
-    digest, size = hashlib.sha256(), storage.size(uri)
-    for start in range(0, size, _BLOCK) if size == record.bytes else ():
+def _compare(uri: str, sha256: str, progress: Callable[[int], object]) -> None:
+    digest = hashlib.sha256()
+    try:
+        size = storage.size(uri)
+    except FileNotFoundError:
+        raise damaged(f"'{storage.redact(uri)}' is missing.") from None
+    for start in range(0, size, _BLOCK):
         (block,) = storage.read_ranges(uri, [(start, min(_BLOCK, size - start))])
         digest.update(block)
         progress(len(block))
-    if digest.hexdigest() != record.sha256:
+    if digest.hexdigest() != sha256:
         raise damaged(f"'{storage.redact(uri)}' is not what its step wrote.")

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from earthenware.training._checkpoint import verify_checkpoints
     from earthenware.training._spec import TrainSpec
-    from earthenware.training._train import train
+    from earthenware.training._train import train, verify_checkpoints
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 

@@ -17,7 +17,6 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError
-from earthenware.training._job import CHECKPOINTS
 
 if TYPE_CHECKING:
     import torch
@@ -61,9 +60,9 @@ def whole_checkpoint(prefix: str, warn: Callable[[str, str], object]) -> tuple[i
     return latest
 
 
-def verify_checkpoints(output: str) -> Iterator[str]:
-    """Read every checkpoint of a training, finished or not, and yield one sentence per damaged one."""
-    for _, uri in _find(storage.join(output, CHECKPOINTS)):
+def damaged_checkpoints(prefix: str) -> Iterator[str]:
+    """Read every checkpoint and yield one sentence per damaged one."""
+    for _, uri in _find(prefix):
         try:
             SafetensorsCheckpoints().load_checkpoint(uri)
         except EarthenwareError as error:

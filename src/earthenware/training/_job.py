@@ -16,9 +16,6 @@ from earthenware.training._spec import TrainSpec
 PACKAGE = "model"
 """Folder of the model package in the attempt's scratch and among the step's results."""
 
-CHECKPOINTS = "checkpoints"
-"""Folder of the checkpoints below the step's output."""
-
 Note = dict[str, Any]
 """What a worker tells the driver: JSON values, with a ``kind``: "progress", "epoch", "log" or "error"."""
 

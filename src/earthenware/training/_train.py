@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from earthenware import storage
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.launch import ray_job_settings, run_as_ray_job, step_command
 from earthenware.products import TrainedModel, record_step
 from earthenware.steps import Attempt, Result, StepReport, read_manifest, run_step
-from earthenware.training._job import CHECKPOINTS, PACKAGE, split_chips
+from earthenware.training._job import PACKAGE, split_chips
 from earthenware.training._record import Record
 from earthenware.training._sampler import ChipSampler
 from earthenware.training._spec import TrainSpec
 
-ALGORITHM_VERSION = 2
+ALGORITHM_VERSION = 3
 _STEP = "train"
+_CHECKPOINTS = "checkpoints"
 
 
 def train(spec: TrainSpec, chips: str, output: str, validation: str = "") -> StepReport:
@@ -56,13 +59,20 @@ def train(spec: TrainSpec, chips: str, output: str, validation: str = "") -> Ste
     return report
 
 
+def verify_checkpoints(output: str) -> Iterator[str]:
+    """Read every checkpoint of a training, finished or not, and yield one sentence per damaged one."""
+    from earthenware.training._checkpoint import damaged_checkpoints
+
+    yield from damaged_checkpoints(storage.join(output, _CHECKPOINTS))
+
+
 def _body(spec: TrainSpec, chips: str, attempt: Attempt) -> Result:
     store = ChipStore.open(chips)
     train_chips, validation_chips = (len(split_chips(store, split)) for split in ("train", "validation"))
     epoch_steps = _check(spec, store, train_chips)
     if not validation_chips:
         attempt.warn("NO_VALIDATION_CHIPS", "no chip is in the validation split: there will be no validation loss")
-    checkpoints = attempt.uri(CHECKPOINTS)
+    checkpoints = attempt.uri(_CHECKPOINTS)
     steps = spec.epochs * epoch_steps
     with Record(spec, store, attempt) as record:
         # Imported here: torch takes seconds, which a wrong spec should not cost.
