@@ -8,7 +8,6 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earthenware.errors import EarthenwareError, first_line, redact
@@ -22,31 +21,24 @@ if TYPE_CHECKING:
 
 
 _REMEDY = "Restore the file, or make it again."
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""Of a file that is read in pieces: of a pipe there are none, which the first read says."""
 
 
 def read_bytes(uri: str) -> bytes:
     """Return the whole object."""
     with explained("read", uri):
         if is_local(uri):
-            with os.fdopen(_open(local_path(uri)), "rb") as file:
-                return file.read()
+            path = local_path(uri)
+            _refuse_irregular(path.stat())
+            return path.read_bytes()
         store, key = locate(uri)
         return bytes(store.get(key).bytes())
 
 
-def _open(path: str | Path) -> int:
-    """Open a file for reading, but never wait for whoever may write into a pipe."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        _refuse_irregular(os.fstat(file).st_mode)
-    except OSError:
-        os.close(file)
-        raise
-    return file
-
-
-def _refuse_irregular(mode: int) -> None:
-    if not stat.S_ISREG(mode):
+def _refuse_irregular(found: os.stat_result) -> None:
+    """Refuse what is no file: to open a pipe is to wait for whoever writes into it."""
+    if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
 
 
@@ -61,7 +53,7 @@ def read_ranges(uri: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
     if is_local(uri):
         try:
             # An absolute path is itself: local_path takes as long over it as reading a small chip does.
-            file = _open(uri if uri.startswith("/") else local_path(uri))
+            file = os.open(uri if uri.startswith("/") else local_path(uri), _FLAGS)
             try:
                 return [os.pread(file, length, offset) for offset, length in ranges]
             finally:
@@ -81,7 +73,7 @@ def read_tail(uri: str, length: int) -> bytes:
     """Return the last ``length`` bytes of an object, or all of a shorter one."""
     with explained("read", uri):
         if is_local(uri):
-            file = _open(local_path(uri))
+            file = os.open(local_path(uri), _FLAGS)
             try:
                 return os.pread(file, length, max(0, os.fstat(file).st_size - length))
             finally:
@@ -158,7 +150,7 @@ def size(uri: str) -> int:
             found = path.stat()  # once: a contender may be making the folder right now
             if stat.S_ISDIR(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "is a directory", str(path))
-            _refuse_irregular(found.st_mode)
+            _refuse_irregular(found)
             return found.st_size
         store, key = locate(uri)
         if not key and not is_web(uri):

@@ -44,31 +44,30 @@ def latest_checkpoint(prefix: str) -> tuple[int, str] | None:
 
 def whole_checkpoint(prefix: str, warn: Callable[[str, str], object]) -> tuple[int, str] | None:
     """Return the newest checkpoint that is what was written; damaged ones are set aside, and ``warn`` is told."""
-    while latest := latest_checkpoint(prefix):
-        try:
-            SafetensorsCheckpoints().load_checkpoint(latest[1])
-        except EarthenwareError as error:
-            if error.code != "CHECKPOINT_UNREADABLE":
-                raise
-            aside = f"{latest[1]}.damaged"
-            storage.copy_file(latest[1], aside)
-            storage.delete_file(latest[1])
-            what = f"It is kept as '{storage.redact(aside)}', and training goes on from the one before."
-            warn(error.code, f"{error.message} {what}")
-        else:
-            break
+    while (latest := latest_checkpoint(prefix)) and (error := _damage(latest[1])):
+        aside = f"{latest[1]}.damaged"
+        storage.copy_file(latest[1], aside)
+        storage.delete_file(latest[1])
+        what = f"It is kept as '{storage.redact(aside)}', and training goes on from the one before."
+        warn(error.code, f"{error.message} {what}")
     return latest
 
 
 def damaged_checkpoints(prefix: str) -> Iterator[str]:
     """Read every checkpoint and yield one sentence per damaged one."""
     for _, uri in _find(prefix):
-        try:
-            SafetensorsCheckpoints().load_checkpoint(uri)
-        except EarthenwareError as error:
-            if error.code != "CHECKPOINT_UNREADABLE":
-                raise
+        if error := _damage(uri):
             yield error.message
+
+
+def _damage(uri: str) -> EarthenwareError | None:
+    try:
+        SafetensorsCheckpoints().load_checkpoint(uri)
+    except EarthenwareError as error:
+        if error.code != "CHECKPOINT_UNREADABLE":
+            raise
+        return error
+    return None
 
 
 def prune(prefix: str, keep: int) -> None:
