@@ -12,6 +12,7 @@ import pytest
 
 from earthenware import storage
 from earthenware.cli._main import _call
+from earthenware.errors import EarthenwareError
 from earthenware.graph import find_steps, newest
 from earthenware.steps import Attempt, Result, StepReport, checksum, sha256_json
 from earthenware.testing import run_small_step
@@ -264,6 +265,20 @@ def test_what_is_no_file_where_a_claim_should_be(tmp_path: Path) -> None:
     assert {storage.name(one.output): one.state for one in find_steps(str(tmp_path))}["embed"] == "done"
     cleaned(str(tmp_path), "--all", "--yes")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "loop", "pipe"]
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_in_the_place_of_a_manifest_is_not_waited_for(tmp_path: Path) -> None:
+    output = Path(make(str(tmp_path), "embed").output)
+    (output / "manifest.json").unlink()
+    os.mkfifo(output / "manifest.json")
+    (found,) = find_steps(str(tmp_path))
+    assert (found.state, found.note.partition("': ")[2]) == ("damaged", "it is not a regular file.")
+    with pytest.raises(EarthenwareError, match="not a regular file"):
+        make(str(tmp_path), "embed")
+    assert _call(["verify", str(tmp_path)]) == 3
+    cleaned(str(tmp_path), "--all", "--yes")
+    assert not left(str(tmp_path))
 
 
 def test_a_root_that_is_a_file_of_the_product_is_searched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from earthenware import storage
-from earthenware.chips import ChipStore
+from earthenware.chips import ChipStore, merge_documents
 from earthenware.cli._main import _call
 from earthenware.embeddings import EmbedSpec, embed
 from earthenware.errors import EarthenwareError
@@ -61,6 +61,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
     root = Root(tmp_path_factory.mktemp("root"))
     run_small_step("query", root["query"], put_scenes)
     built(root)
+
+    def merged(attempt: Attempt) -> Result:
+        attempt.put_json("store.json", merge_documents([root["build"]], attempt.output).to_json())
+        return Result({"parts": 2})
+
+    run_small_step("merge", root["merge"], merged, inputs={"shards": root["build"]})
     run_small_step("validate", root["validate"], put_verdict_of, inputs={"chips": root["build"]})
     make_model(root["build"], root["train"], sensors=["cop-dem-glo-30"])
     SafetensorsCheckpoints().save_checkpoint(checkpoint(), storage.join(root["train"], CHECKPOINT))
@@ -110,6 +116,7 @@ KINDS: dict[str, tuple[str, Callable[[Root], Any]]] = {
     "claim": ("build/step.json", lambda root: said(built(root).manifest)),
     "scenes": ("query/scenes.parquet", lambda root: repr(open_scenes(root["query"]).table.to_pylist())),
     "store": ("build/store.json", lambda root: repr(ChipStore.open(root["build"]).document)),
+    "merged store": ("merge/store.json", lambda root: repr(ChipStore.open(root["merge"]).document)),
     "bare store": ("bare/store.json", lambda root: repr(ChipStore.open(root["bare"]).document)),
     "index": ("build/parts/*/*/chips.parquet", lambda root: repr(ChipStore.open(root["build"]).index.to_pylist())),
     "pixels": ("build/parts/*/*/pixels.zarr/sentinel-2-l2a/pixels/c/**/*", pixels),

@@ -193,12 +193,12 @@ def test_damaged_tables_are_named(prefix: str) -> None:
 def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "x")
     uri = str(tmp_path / "x")
-    whole: list[Callable[[str], object]] = [storage.read_bytes, storage.read_json, storage.read_versioned]
-    pieces = [lambda uri: storage.read_tail(uri, 3), lambda uri: storage.read_ranges(uri, [(0, 3)])]
-    for read in [*whole, *pieces, *([storage.size, storage.exists] if make is os.mkfifo else [])]:
-        with pytest.raises(EarthenwareError, match="/x': " if read in pieces else "/x': it is not a regular file") as e:
+    for read in (storage.read_bytes, storage.read_json, storage.read_versioned, lambda uri: storage.read_tail(uri, 3)):
+        with pytest.raises(EarthenwareError, match=r"/x': it is not a regular file") as caught:
             read(uri)
-        assert e.value.code == "STORAGE_FAILED"
+        assert caught.value.code == "STORAGE_FAILED"
+    with pytest.raises(EarthenwareError, match=r"/x': "):
+        storage.read_ranges(uri, [(0, 3)])
 
 
 def test_leftovers_of_a_killed_writer_are_not_objects(tmp_path: Path) -> None:

@@ -73,12 +73,14 @@ def _pieces(uri: str, patience: Patience | None) -> Iterator[bytes]:
 
 
 def check_file(uri: str) -> None:
-    """Look whether a file is there, as :func:`read_items` would; nothing of it is read."""
+    """Look whether a file is there and can be read, as :func:`read_items` would."""
     try:
         if storage.is_web(uri):
             fetch(uri, body=False)
         elif not storage.exists(uri):
             raise _missing(uri)
+        else:
+            storage.read_tail(uri, 1)
     except FileNotFoundError:
         raise _missing(uri) from None
 

@@ -75,7 +75,9 @@ def read_tail(uri: str, length: int) -> bytes:
         if is_local(uri):
             file = os.open(local_path(uri), _FLAGS)
             try:
-                return os.pread(file, length, max(0, os.fstat(file).st_size - length))
+                found = os.fstat(file)
+                _refuse_irregular(found)
+                return os.pread(file, length, max(0, found.st_size - length))
             finally:
                 os.close(file)
         from obstore.exceptions import BaseError
@@ -150,7 +152,6 @@ def size(uri: str) -> int:
             found = path.stat()  # once: a contender may be making the folder right now
             if stat.S_ISDIR(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "is a directory", str(path))
-            _refuse_irregular(found)
             return found.st_size
         store, key = locate(uri)
         if not key and not is_web(uri):
