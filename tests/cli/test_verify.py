@@ -233,6 +233,17 @@ def test_a_bare_store_is_verified(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len(sentences) == 1
 
 
+def test_what_a_live_run_works_on_is_left_out(tmp_path: Path) -> None:
+    codes = []
+
+    def body(attempt: Attempt) -> Result:
+        codes.append(_call(["verify", str(tmp_path)]))
+        return Result({})
+
+    run_small_step("query", str(tmp_path / "query"), body)
+    assert codes == [0]
+
+
 def test_where_there_is_nothing_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, told = verified(Root(tmp_path), capsys)
     assert code == 3

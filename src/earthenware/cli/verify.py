@@ -22,7 +22,7 @@ def verify(root: str) -> None:
     defects: dict[str, None] = {}  # what two readers find is told once
     events = EventLog("verify")
     try:
-        for sentence in _defects(root, [item for item in find_steps(root) if item.state != "running"], events):
+        for sentence in _defects(root, find_steps(root), events):
             defects[sentence] = None
     finally:
         events.emit("log", message=f"found {len(defects)} defects")
@@ -38,7 +38,8 @@ def _defects(root: str, found: list[StepState], events: EventLog) -> Iterator[st
     """Yield what is wrong with the outputs of steps that were found, or with a chip store that no step made."""
     from earthenware.chips import STORE_FILE, ChipStore
 
-    uris = [item.output for item in found] or [storage.normalise(root)]
+    resting = [item for item in found if item.state != "running"]
+    uris = [item.output for item in resting] if found else [storage.normalise(root)]
     holders = [uri for uri in uris if storage.exists(storage.join(uri, STORE_FILE))]
     if not found and not holders:
         message = f"There is no step's output and no chip store at or below '{storage.redact(root)}'."
@@ -49,11 +50,11 @@ def _defects(root: str, found: list[StepState], events: EventLog) -> Iterator[st
             stores.append(ChipStore.open(uri))
         except EarthenwareError as error:
             yield error.message
-    files = sum(file.bytes for item in found if item.manifest for file in item.manifest.artifacts.values())
+    files = sum(file.bytes for item in resting if item.manifest for file in item.manifest.artifacts.values())
     # A merged store names the parts of others: they are read once.
     pixels = {part: chips * store.chip_bytes for store in stores for part, chips in store.parts.items()}
     read = _progress(events, files + sum(pixels.values()))
-    for item in found:
+    for item in resting:
         yield from verify_output(item.output, read)
         if item.step == "train":
             from earthenware.training import verify_checkpoints
