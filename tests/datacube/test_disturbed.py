@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -14,24 +13,44 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import rasterio
 
 from earthenware.chips import ChipStore
 from earthenware.datacube import BuildSpec, build
 from earthenware.errors import EarthenwareError
-from tests.datacube._earth import Earth
+from tests.datacube._earth import S2, Earth
+from tests.datacube._gate import Gate, gate
 
 SCENES = 10
-SPEC = {"chip_size": 32, "part_chips": 1}
+SPEC = {"chip_size": 32, "part_chips": 1, "timeout": 3600}
+LAST = max((f"scene-{i}" for i in range(SCENES)), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> str:
+def door() -> Iterator[Gate]:
+    """Serves one file of the scene that comes last."""
+    with gate() as one:
+        yield one
+
+
+def _behind(door: Gate, earth: Earth, scene: dict[str, Any], band: str) -> Path:
+    """Put a file of a scene behind the gate."""
+    item = earth.item(scene, S2)
+    path = Path(item["assets"][band]["href"])
+    item["assets"][band]["href"] = door.url(path)
+    earth.set_item(scene, S2, item)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory, door: Gate) -> str:
     earth = Earth(tmp_path_factory.mktemp("earth"), height=96, width=96)
-    for i in range(SCENES):
-        earth.add(f"scene-{i}", seed=i)
+    added = {f"scene-{i}": earth.add(f"scene-{i}", seed=i) for i in range(SCENES)}
+    _behind(door, earth, added[LAST], "B02")
     return earth.table()
 
 
@@ -74,20 +93,6 @@ def _end(process: subprocess.Popen[str], output: Path) -> tuple[int | str, str]:
     error = output / "error.json"
     left = error.read_text() if error.exists() else "no error.json"
     return code, f"exit code {code}; {left}; it said: {said or 'nothing'}"
-
-
-@contextlib.contextmanager
-def _last_scene_held(scenes: str) -> Iterator[None]:
-    """Make the scene that comes last unreadable for the time being: whoever opens its file waits, with no end."""
-    last = max((f"scene-{i}" for i in range(SCENES)), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    file = Path(scenes).parent / last / "B02.tif"
-    aside = file.rename(file.with_suffix(".aside"))
-    os.mkfifo(file)
-    try:
-        yield
-    finally:
-        file.unlink()
-        aside.rename(file)
 
 
 def _committed(output: Path) -> int:
@@ -141,9 +146,11 @@ def test_killed_builds_end_like_one_undisturbed_many_times(
     _check(tmp_path / "out", undisturbed)
 
 
-def test_parts_that_are_there_are_not_built_again(scenes: str, undisturbed: ChipStore, tmp_path: Path) -> None:
+def test_parts_that_are_there_are_not_built_again(
+    scenes: str, undisturbed: ChipStore, tmp_path: Path, door: Gate
+) -> None:
     output = tmp_path / "out"
-    with _last_scene_held(scenes):
+    with door.closed():
         process = _start(scenes, output, workers=1)
         while process.poll() is None and _committed(output) < 4:
             time.sleep(0.005)
@@ -159,12 +166,53 @@ def test_parts_that_are_there_are_not_built_again(scenes: str, undisturbed: Chip
     _check(output, undisturbed)
 
 
-def test_an_interrupted_build_ends_at_once(scenes: str, undisturbed: ChipStore, tmp_path: Path) -> None:
-    output = tmp_path / "out"
-    with _last_scene_held(scenes):
-        process = _start(scenes, output)
-        while process.poll() is None and _committed(output) < 2:
+@pytest.mark.system
+def test_a_build_that_is_killed_within_a_scene_goes_on_within_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: Gate
+) -> None:
+    """Strips that are done are neither read nor written again."""
+    earth = Earth(tmp_path / "earth", height=1536, width=1024)
+    scene = earth.add("large", seed=3, offset=1000, baseline="04.00")
+    band = _behind(door, earth, scene, "B08")  # the offset is decided on a sample of other bands
+    with rasterio.open(band) as file:  # of each row of tiles, where it begins
+        begins = [int(file.get_tag_item(f"BLOCK_OFFSET_0_{row}", "TIFF", 1)) for row in range(1536 // 64)]
+    scenes, output, strips = earth.table(), tmp_path / "out", 12
+    narrow = f"from earthenware.datacube import _plan; _plan.STRIP_PIXELS = {1024 * 128}"
+    monkeypatch.setenv("EARTHENWARE_EVENTS", str(tmp_path / "events"))
+    with door.closed(beyond=begins[12]) as waiting:  # half of the strips
+        process = _start(scenes, output, before=narrow, chip_size=64)
+        while process.poll() is None and not (waiting.is_set() and _committed(output) >= 4):
             time.sleep(0.005)
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    (events,) = (tmp_path / "events").glob("*.jsonl")
+    told = [event for event in map(json.loads, events.read_text().splitlines()) if event["kind"] == "progress"]
+    assert {(event["total"], event["unit"]) for event in told} == {(24 * 16, "candidate chips")}
+    assert any(0 < event["done"] < event["total"] and event["seconds_left"] > 0 for event in told)
+
+    before = {path.name: path.read_text() for path in (output / "parts").glob("*.json")}
+    assert 4 <= len(before) < strips
+    door.asked.clear()
+    monkeypatch.setattr("earthenware.datacube._plan.STRIP_PIXELS", 1024 * 128)
+    spec = BuildSpec(**{**SPEC, "chip_size": 64})
+    report = build(spec, scenes, str(output))
+    for name, text in before.items():
+        assert (output / "parts" / name).read_text() == text
+    missing = min(set(range(0, 24, 2)) - {int(name.split("-")[1]) for name in before})
+    lowest = min(start for _, start in door.asked if start >= 2**15)  # but for the file's head
+    assert lowest > begins[missing] - 2**15, "what is fetched is rounded to chunks of 32 KB"
+    whole = build(spec, scenes, str(tmp_path / "whole"))
+    assert report.manifest.digest == whole.manifest.digest
+    assert report.manifest.counts == whole.manifest.counts
+    _check(output, ChipStore.open(whole.output))
+
+
+def test_an_interrupted_build_ends_at_once(scenes: str, undisturbed: ChipStore, tmp_path: Path, door: Gate) -> None:
+    output = tmp_path / "out"
+    with door.closed() as waiting:
+        process = _start(scenes, output)
+        assert waiting.wait(300), "a worker must be reading"
         workers = psutil.Process(process.pid).children(recursive=True)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)

@@ -9,6 +9,7 @@ import pytest
 from earthenware.chips import ChipStore, PartEntry, SensorLayout, column, store_document
 from earthenware.datacube import BuildSpec
 from earthenware.datacube._part import PartTask, build_part
+from earthenware.datacube._plan import PlannedPart
 from earthenware.rasters import Reading
 from tests.datacube._earth import DEM, LAND_COVER, S1, S2, Earth
 
@@ -34,7 +35,7 @@ def test_signatures_are_used_and_not_kept(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("planetary_computer.sign_url", sign)
     built = build_part(
-        PartTask("key", "part", str(tmp_path / "part"), earth.rows, SENSORS, 10.0, SPEC, Reading(), str(tmp_path))
+        PartTask(PlannedPart(earth.rows), "part", str(tmp_path / "part"), SENSORS, 10.0, SPEC, Reading(), str(tmp_path))
     )
     assert built.rejects == ()
     assert len(signed) == 11, "ten bands and the scene classification"
@@ -60,7 +61,7 @@ def test_no_signature_is_a_reason_to_leave_a_scene_out(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("planetary_computer.sign_url", refuse)
     built = build_part(
-        PartTask("key", "part", str(tmp_path / "part"), earth.rows, SENSORS, 10.0, SPEC, Reading(), str(tmp_path))
+        PartTask(PlannedPart(earth.rows), "part", str(tmp_path / "part"), SENSORS, 10.0, SPEC, Reading(), str(tmp_path))
     )
     assert [reject.reason for reject in built.rejects] == ["HTTP_ERROR"]
     assert "no route to the token service" in built.rejects[0].message

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
 from earthenware import storage
 from earthenware.chips import PartEntry, SensorLayout, merge_documents, store_document
-from earthenware.datacube._cut import STRIP_PIXELS
-from earthenware.datacube._part import BuiltPart, PartTask, build_part, group_scenes
+from earthenware.datacube._part import BuiltPart, PartTask, build_part
+from earthenware.datacube._plan import plan_parts
 from earthenware.datacube._spec import BuildSpec, MergeSpec
 from earthenware.datacube._tally import Tally, publish
 from earthenware.errors import EarthenwareError
@@ -20,13 +21,16 @@ from earthenware.scenes import SceneTable, open_scenes
 from earthenware.sensors import sensor
 from earthenware.steps import Attempt, Result, StepReport, read_artifact, read_manifest, run_step
 
-BUILD_VERSION: Final = 2
+BUILD_VERSION: Final = 3
 """Raised when the same scenes and spec give another store."""
 
 MERGE_VERSION: Final = 2
 
 _POOL_ATTEMPTS: Final = 3
 """Times a pool is started before a part that kills its workers is given up."""
+
+_AHEAD: Final = 2
+"""Parts handed to the pool for each worker, so that none has to wait for its next."""
 
 
 def build(spec: BuildSpec, scenes: str, output: str) -> StepReport:
@@ -88,34 +92,36 @@ def _build(attempt: Attempt, spec: BuildSpec, scenes: str) -> Result:
     sensors, gsd = _chosen_sensors(spec.sensors, table), sensor(table.base).gsd_m
     index, count = spec.shard_of
     rows = table.shard(index, count)
-    groups = group_scenes(rows, chip_size=spec.chip_size, part_chips=spec.part_chips, alone_above=STRIP_PIXELS)
+    plan = plan_parts(rows, spec)
     query = attempt.input("scenes")
     catalog = "" if query is None else str(query.spec.get("catalog", ""))
     own = (attempt.output, scenes, catalog)
     reading = Reading(retries=spec.retries, timeout=spec.timeout, own=own, catalog=catalog)
     done = attempt.committed()
-    if any(key in done for key in groups):
-        attempt.log(f"{sum(key in done for key in groups)} of {len(groups)} parts were built before")
+    if before := sum(key in done for key in plan):
+        attempt.log(f"{before} of {len(plan)} parts were built before")
     scratch = str(attempt.scratch)
-    paths = {key: attempt.part_path(key) for key in groups if key not in done}
+    paths = {key: attempt.part_path(key) for key in plan if key not in done}
     remaining = [
-        PartTask(key, path, attempt.uri(path), groups[key], sensors, gsd, spec, reading, scratch)
+        PartTask(plan[key], path, attempt.uri(path), sensors, gsd, spec, reading, scratch)
         for key, path in paths.items()
     ]
+    total = sum(part.chips for part in plan.values())
     for _ in range(_POOL_ATTEMPTS):
-        remaining = _run_pool(attempt, spec, remaining, len(rows), len(table))
+        remaining = _run_pool(attempt, spec, remaining, total, len(table))
         if not remaining:
             break
         attempt.warn("WORKER_DIED", f"a worker process died; {len(remaining)} parts are tried again")
     if remaining:
         raise EarthenwareError(
             "WORKER_DIED",
-            f"Worker processes died {_POOL_ATTEMPTS} times while building, last at part '{remaining[0].key}' "
-            f"(scene '{remaining[0].scenes[0]['id']}').",
+            f"Worker processes died {_POOL_ATTEMPTS} times while building, last at part '{remaining[0].part.key}' "
+            f"(scene '{remaining[0].part.scenes[0]['id']}').",
             "Memory may have run out: give fewer workers, or smaller scenes; the step resumes where it was.",
         )
     attempt.check_rejects(len(table), spec.reject_limit)
-    payloads = [attempt.committed()[key] for key in groups]
+    rejected = _rejected(attempt)
+    payloads = [attempt.committed()[key] for key, part in plan.items() if not part.is_spoilt(rejected)]
     _remove_leftovers(attempt, {payload["path"] for payload in payloads})
     parts = [PartEntry.model_validate(payload) for payload in payloads if payload["chips"]]
     layouts = {name: SensorLayout.of(name) for name in sensors}
@@ -136,38 +142,52 @@ def _chosen_sensors(asked: Sequence[str], table: SceneTable) -> tuple[str, ...]:
     return tuple(asked) or table.sensors
 
 
+def _rejected(attempt: Attempt) -> set[str]:
+    """Return the ids of the scenes left out so far."""
+    return {one.record for one in attempt.all_rejects()}
+
+
 def _run_pool(
     attempt: Attempt, spec: BuildSpec, tasks: Sequence[PartTask], total: int, everything: int
 ) -> list[PartTask]:
     """Build parts and commit each when it is done; return those that a dying worker took along.
 
-    ``total`` counts the scenes of this shard, ``everything`` those of all shards.
+    ``total`` counts the chips that the scenes of this shard hold, ``everything`` the scenes of all shards.
     """
-    finished = total - sum(len(task.scenes) for task in tasks)
-    attempt.progress(finished, total, "scenes")
+    finished = total - sum(task.part.chips for task in tasks)
+    attempt.progress(finished, total, "candidate chips")
     if not tasks:
         return []
+    rejected, waiting = _rejected(attempt), deque(tasks)
     lost: list[PartTask] = []
     running: dict[Future[BuiltPart], PartTask] = {}
     with process_pool(min(spec.workers, len(tasks))) as pool:
         try:
-            for task in tasks:
-                try:
-                    running[pool.submit(build_part, task)] = task
-                except BrokenProcessPool:
-                    lost.append(task)
-            for future in as_completed(running):
-                task = running[future]
-                try:
-                    built = future.result()
-                except BrokenProcessPool:
-                    lost.append(task)
-                    continue
-                attempt.commit(task.key, built.payload, built.rejects)
-                finished += len(task.scenes)
-                attempt.progress(finished, total, "scenes")
-                # Fail as soon as it is certain; a shard alone must exceed what all scenes together may lose.
-                attempt.check_rejects(everything, spec.reject_limit)
+            while waiting or running:
+                # A few at a time: what is handed over cannot be taken back, and a strip may spoil those that follow.
+                while waiting and len(running) < _AHEAD * spec.workers:
+                    task = waiting.popleft()
+                    if task.part.is_spoilt(rejected):
+                        finished += task.part.chips
+                        continue
+                    try:
+                        running[pool.submit(build_part, task)] = task
+                    except BrokenProcessPool:
+                        lost.append(task)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task = running.pop(future)
+                    try:
+                        built = future.result()
+                    except BrokenProcessPool:
+                        lost.append(task)
+                        continue
+                    if not task.part.is_spoilt(rejected):
+                        attempt.commit(task.part.key, built.payload, built.rejects)
+                        rejected.update(one.record for one in built.rejects)
+                    finished += task.part.chips
+                    # Fail as soon as it is certain; a shard alone must exceed what all scenes together may lose.
+                    attempt.check_rejects(everything, spec.reject_limit)
+                attempt.progress(finished, total, "candidate chips")
         except Exception:
             # Parts under way are finished, not left half done: after an error such as a full disk they clean up.
             # An interrupted pool kills its workers instead: whoever did that does not want to wait.

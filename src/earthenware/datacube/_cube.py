@@ -18,6 +18,7 @@ from earthenware.scenes import Scene
 from earthenware.sensors import (
     NODATA,
     Mask,
+    OffsetCheck,
     OffsetDecision,
     Sensor,
     asset_for,
@@ -41,16 +42,27 @@ _ACCEPT: Final[Mapping[str, Accept]] = {
 """What a sensor's ``measured`` says of raw numbers."""
 
 
-class SceneReader:
-    """Reads the sensors of one scene, window by window, files side by side in a pool of threads."""
+_SAMPLED: Final[list[tuple[Scene, OffsetDecision]]] = []
+"""The last scene that this process sampled, and what it decided: each strip would read the sample anew."""
 
-    def __init__(self, scene: Scene, reading: Reading, pool: Executor) -> None:
+
+class SceneReader:
+    """Reads the sensors of one scene, files side by side in a pool of threads.
+
+    Args:
+        scene: The scene.
+        reading: How to read.
+        pool: The threads.
+        whole: Whether all of the scene is read by this reader, or strips of it by several.
+    """
+
+    def __init__(self, scene: Scene, reading: Reading, pool: Executor, *, whole: bool = True) -> None:
         self.scene = scene
+        self._whole = whole
         self._items = {name: tuple(one.item for one in chosen) for name, chosen in scene.items.items()}
         self._reading = reading
         self._pool = pool
         self._covered: dict[str, bool] = {}
-        self._offset_known = False
         self.base = sensor(scene.base)
         self.decision: OffsetDecision | None = None
         """What was decided about the base sensor's offset; None where it has none, or no pixel was read."""
@@ -79,9 +91,7 @@ class SceneReader:
         By sensor: stored values [band, y, x] and flags [y, x].
         """
         numbers = self._numbers(grid, self.base.band_names)
-        if not self._offset_known:
-            self.decision = self._decide(numbers, flags, grid)
-            self._offset_known = True
+        self.decision = self._decision(numbers, flags, grid)
         others = [sensor(name) for name, items in self._items.items() if name != self.base.id and items]
         reads = {one.id: [self._pool.submit(self._band, one, band, grid) for band in one.band_names] for one in others}
         stored, mask = self._base_pixels(numbers, flags)
@@ -98,8 +108,9 @@ class SceneReader:
         return pixels, masks
 
     def _base_pixels(
-        self, numbers: Mapping[str, NDArray[np.float32]], flags: NDArray[np.uint8] | None
+        self, numbers: dict[str, NDArray[np.float32]], flags: NDArray[np.uint8] | None
     ) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+        """Return what is stored of the base sensor; the numbers are used up, to give back their memory."""
         base, item = self.base, self._items[self.base.id][0]
         shape = numbers[base.band_names[0]].shape
         mask = np.zeros(shape, dtype=np.uint8) if flags is None else flags.copy()
@@ -107,7 +118,7 @@ class SceneReader:
         offset = np.float32(self.decision.applied if self.decision else 0)
         largest = np.iinfo(np.int16).max * base.scale + base.offset
         for index, name in enumerate(base.band_names):
-            raw = numbers[name]
+            raw = numbers.pop(name)
             values = base.physical(raw - offset, item)
             mask[np.isnan(raw)] |= int(Mask.NODATA)
             too_bright = values > largest
@@ -131,45 +142,61 @@ class SceneReader:
         return numbers
 
     def check_claim(self) -> None:
-        """Make sure, before any work, that the scene's grid is about as large as the files of its finest band.
+        """Make sure, before any work, that the base sensor's files hold about as much as the scene's grid claims.
 
         Raises:
             EarthenwareError: ``NO_OVERLAP``, or what makes the files unreadable.
         """
-        grid, band = self.scene.grid, self.base.finest.name
-        share = covered_share(self._links(self.base, band), grid, self._reading)
-        if share < _CLAIMED:
+        grid, finest = self.scene.grid, self.base.finest.name
+        bands = [*self.base.band_names, *([self._quality.band] if self._quality else [])]
+
+        def share(band: str) -> float:
+            return covered_share(self._links(self.base, band), grid, self._reading)
+
+        shares = dict(zip(bands, self._pool.map(share, bands), strict=True))
+        if shares[finest] < _CLAIMED:
             message = (
                 f"Scene '{self.scene.id}' claims {grid.height:,} x {grid.width:,} pixels, of which its files of "
-                f"{band} cover {share:.3%}."
+                f"{finest} cover {shares[finest]:.3%}."
             )
             raise EarthenwareError("NO_OVERLAP", message)
+        self._check_covered({band: covered > 0 for band, covered in shares.items()})
 
     def check_coverage(self) -> None:
-        """Make sure, once all windows were read, that each file of the base sensor covers a part of the scene.
+        """Make sure, once the whole scene was read, that each file of the base sensor covers a part of it.
 
         Raises:
             EarthenwareError: ``NO_OVERLAP``.
         """
-        outside = sorted(band for band, covered in self._covered.items() if not covered)
+        self._check_covered(self._covered)
+
+    def _check_covered(self, covered: Mapping[str, bool]) -> None:
+        outside = sorted(band for band, found in covered.items() if not found)
         if outside:
             link = storage.redact(str(asset_for(self._items[self.base.id][0], self.base.id, outside[0])["href"]))
             message = f"Band {outside[0]} of scene '{self.scene.id}' does not cover the scene's grid ('{link}')."
             raise EarthenwareError("NO_OVERLAP", message)
 
-    def _decide(
+    def _decision(
         self, numbers: Mapping[str, NDArray[np.float32]], flags: NDArray[np.uint8] | None, grid: GeoBox
     ) -> OffsetDecision | None:
         """Decide on the offset: from the pixels at hand if they are the scene's, else from a sample of all of it."""
         check, whole = self.base.offsets, self.scene.grid
         if check is None:
             return None
-        longest = max(whole.height, whole.width)
-        if grid.height * grid.width < whole.height * whole.width and longest > _SAMPLE:
+        longest = max(_SAMPLE, whole.height, whole.width)
+        if self._whole and (longest == _SAMPLE or grid.height * grid.width == whole.height * whole.width):
+            return self._decide(check, numbers, flags)
+        if not _SAMPLED or _SAMPLED[0][0] != self.scene:
             shape = max(1, round(whole.height * _SAMPLE / longest)), max(1, round(whole.width * _SAMPLE / longest))
             sample = whole.zoom_to(shape)
-            numbers = self._numbers(sample, check.bands, "nearest")
-            flags = self.flags(sample)
+            decided = self._decide(check, self._numbers(sample, check.bands, "nearest"), self.flags(sample))
+            _SAMPLED[:] = [(self.scene, decided)]
+        return _SAMPLED[0][1]
+
+    def _decide(
+        self, check: OffsetCheck, numbers: Mapping[str, NDArray[np.float32]], flags: NDArray[np.uint8] | None
+    ) -> OffsetDecision:
         clear = None if flags is None else (flags & int(self.base.ignore)) == 0
         declared = {declared_offset(item, self.base.id) for item in self._items[self.base.id]}
         if len(declared) > 1:

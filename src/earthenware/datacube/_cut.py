@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +20,6 @@ from earthenware.errors import EarthenwareError
 from earthenware.rasters import Reading
 from earthenware.scenes import Scene
 from earthenware.sensors import Sensor, sensor
-
-STRIP_PIXELS = 6 * 2**20
-"""Pixels of a scene that are held at once; with four files read side by side a process then peaks at 0.9 GB."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +52,24 @@ class _Fractions:
 
 
 def cut_scene(
-    scene: Scene, spec: BuildSpec, sensors: Sequence[str], reading: Reading, pool: Executor, tally: Tally
-) -> Iterator[ChipBlock]:
-    """Yield a scene's chips, a strip of chip rows at a time, and add to the tally.
+    scene: Scene,
+    spec: BuildSpec,
+    sensors: Sequence[str],
+    reading: Reading,
+    pool: Executor,
+    tally: Tally,
+    rows: tuple[int, int] | None = None,
+) -> ChipBlock | None:
+    """Return a scene's chips, None where not one is left, and add to the tally.
 
-    The quality band is read first; the others only where it leaves chips worth having.
+    The quality band is read first; the others only where it leaves chips worth having. Of a scene that is too large to
+    be held at once, ``rows`` are the first and one past the last row of chips to cut.
 
     Raises:
         EarthenwareError: What makes the scene unusable.
     """
     size = spec.chip_size
-    places = chip_places(scene.grid.height, scene.grid.width, size, spec.edges)
+    places = chip_places(scene.grid.height, scene.grid.width, size, spec.edges, rows)
     if not len(places):
         shape = f"{scene.grid.height} x {scene.grid.width}"
         raise EarthenwareError("TOO_SMALL", f"Scene '{scene.id}' ({shape} pixels) is smaller than a chip of {size}.")
@@ -74,32 +78,20 @@ def cut_scene(
     tally.dropped_split += int(withheld.sum())
     places = places.take(~withheld)
     if not len(places):
-        return
-    reader = SceneReader(scene, reading, pool)
-    if scene.grid.height * scene.grid.width > STRIP_PIXELS:
+        return None
+    reader = SceneReader(scene, reading, pool, whole=rows is None)
+    if rows is not None:
         reader.check_claim()
-    for strip in _strips(places, scene.grid.width, size):
-        block = _cut_strip(reader, spec, sensors, strip, tally)
-        if block is not None:
-            tally.splits[scene.split] = tally.splits.get(scene.split, 0) + len(block.rows)
-            yield block
-    reader.check_coverage()
+    block = _cut(reader, spec, sensors, places, tally)
+    if rows is None:
+        reader.check_coverage()
+    if block is not None:
+        tally.splits[scene.split] = tally.splits.get(scene.split, 0) + len(block.rows)
     if reader.decision is not None and reader.decision.contradicted:
         tally.contradicted.append(scene.id)
     if reader.decision is not None and reader.decision.suspected:
         tally.suspected.append(scene.id)
-
-
-def _strips(places: ChipPlaces, width: int, size: int) -> Iterator[ChipPlaces]:
-    """Split chips into runs of chip rows that fit into memory."""
-    tops = np.unique(places.y)
-    start = 0
-    while start < len(tops):
-        stop = start + 1
-        while stop < len(tops) and (tops[stop] + size - tops[start]) * width <= STRIP_PIXELS:
-            stop += 1
-        yield places.take((places.y >= tops[start]) & (places.y <= tops[stop - 1]))
-        start = stop
+    return block
 
 
 def _window(grid: GeoBox, places: ChipPlaces, size: int) -> tuple[GeoBox, ChipPlaces]:
@@ -109,7 +101,7 @@ def _window(grid: GeoBox, places: ChipPlaces, size: int) -> tuple[GeoBox, ChipPl
     return grid[top : top + height, left : left + width], places.moved(top, left)
 
 
-def _cut_strip(
+def _cut(
     reader: SceneReader, spec: BuildSpec, sensors: Sequence[str], places: ChipPlaces, tally: Tally
 ) -> ChipBlock | None:
     size, grid = spec.chip_size, reader.scene.grid

@@ -36,21 +36,26 @@ class ChipPlaces:
         return replace(self, y=self.y - y, x=self.x - x)
 
 
-def _starts(length: int, size: int, edges: Literal["drop", "shift"]) -> NDArray[np.int64]:
+def chip_starts(length: int, size: int, edges: Literal["drop", "shift"]) -> NDArray[np.int64]:
+    """Return the first pixels of a scene's rows of chips, or of its columns."""
     starts = np.arange(length // size, dtype=np.int64) * size
     if edges == "shift" and len(starts) and length % size:
         starts = np.append(starts, length - size)
     return starts
 
 
-def chip_places(height: int, width: int, size: int, edges: Literal["drop", "shift"]) -> ChipPlaces:
+def chip_places(
+    height: int, width: int, size: int, edges: Literal["drop", "shift"], rows: tuple[int, int] | None = None
+) -> ChipPlaces:
     """Return the chips of a scene, of ``size`` x ``size`` pixels, side by side from its upper left corner.
 
     ``edges`` "drop" leaves out the remainder; "shift" adds a last row and column of chips that end at the edge.
+    ``rows`` are the first and one past the last row of chips to return; None for all.
     """
-    ys, xs = _starts(height, size, edges), _starts(width, size, edges)
-    row = np.repeat(np.arange(len(ys), dtype=np.int64), len(xs))
-    col = np.tile(np.arange(len(xs), dtype=np.int64), len(ys))
+    ys, xs = chip_starts(height, size, edges), chip_starts(width, size, edges)
+    chosen = np.arange(len(ys), dtype=np.int64)[slice(*rows) if rows else slice(None)]
+    row = np.repeat(chosen, len(xs))
+    col = np.tile(np.arange(len(xs), dtype=np.int64), len(chosen))
     return ChipPlaces(row, col, ys[row], xs[col])
 
 

@@ -43,8 +43,8 @@ class Tally:
             result.dropped_cloud += one.dropped_cloud
             result.dropped_split += one.dropped_split
             result.splits = dict(Counter(result.splits) + Counter(one.splits))
-            result.contradicted = sorted(result.contradicted + one.contradicted)
-            result.suspected = sorted(result.suspected + one.suspected)
+            result.contradicted = sorted({*result.contradicted, *one.contradicted})  # each strip names its scene
+            result.suspected = sorted({*result.suspected, *one.suspected})
         return result
 
     @classmethod
