@@ -174,6 +174,33 @@ def test_what_a_pod_cannot_reach_is_refused_before_anything_is_sent(server, call
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("query.bbox=", "query: bbox must be given to search the API"),
+        ("embed.splits=foo", "embed: splits: no chip will be in the split 'foo'"),
+        ("train.patch_size=7", "does not divide the chips' 64"),
+    ],
+)
+def test_what_a_step_would_refuse_is_refused_before_anything_is_sent(server, call, assignment, said):
+    code, _, err = call("--set", assignment)
+    assert code == 2
+    assert said in err
+    assert server.requests == []
+
+
+def test_a_profile_must_tell_where_runs_are_recorded(server, call, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://of-this-machine:5000")
+    code, _, err = call("--profile", "laptop")
+    assert code == 2
+    assert "[NO_TRACKING_URI] train: 's3://bucket/prefix'" in err
+    assert server.requests == []
+    assert call("--profile", "laptop", "--set", "train.tracking_uri=off")[0] == 0
+    secret = "defaults:\n  secrets:\n  - {variable: MLFLOW_TRACKING_URI, secret: mlflow, key: uri}\n"
+    (tmp_path / "mine.yaml").write_text(f"base: laptop\n{secret}")
+    assert call("--profile", str(tmp_path / "mine.yaml"))[0] == 0
+
+
 def test_ctrl_c_leaves_the_run_alive_and_says_how_to_come_back(server, call, tmp_path, capsys):
     server.state.life = [{"state": "RUNNING", "steps": {"query": "RUNNING"}}]
     looking = threading.Event()

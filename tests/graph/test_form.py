@@ -91,7 +91,7 @@ VALUES = {
     "query.sites": st.lists(st.from_regex(r"[0-9]{2}[A-Z]{3}", fullmatch=True), max_size=3).map(tuple),
     "train.epochs": st.integers(1, 99),
     "train.learning_rate": st.floats(1e-6, 1.0),
-    "train.experiment": st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20),
+    "train.experiment": st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=20),
     "report.title": st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=20),
 }
 

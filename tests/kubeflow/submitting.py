@@ -30,7 +30,8 @@ class Command:
         self.server = server
         self.capsys = capsys
         self.spec = str(folder / "pretrain.yaml")
-        (folder / "pretrain.yaml").write_text("root: s3://bucket/prefix\ntrain:\n  epochs: 7\n")
+        query = "query:\n  bbox: 5,49,6,50\n  datetime: '2021'\n"
+        (folder / "pretrain.yaml").write_text(f"root: s3://bucket/prefix\n{query}train:\n  epochs: 7\n")
 
     def __call__(self, *arguments, host=None, start=True):
         begin = ["submit", "pretrain", *(["--spec", self.spec] if start else []), "--host", host or self.server.url]

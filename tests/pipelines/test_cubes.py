@@ -40,7 +40,8 @@ def test_every_pipeline_compiles_with_every_profile(name: str, profile: str) -> 
 
 @pytest.mark.parametrize("profile", shipped_profiles())
 def test_it_is_submitted_with_every_profile(profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "cubes.yaml").write_text("root: s3://bucket/prefix\nbuild: {chip_size: 32}\nquery: {seed: 4}\n")
+    query = "query: {seed: 4, bbox: '5,49,6,50', datetime: '2021'}"
+    (tmp_path / "cubes.yaml").write_text(f"root: s3://bucket/prefix\nbuild: {{chip_size: 32}}\n{query}\n")
     with StandIn() as server:
         given = ["--spec", str(tmp_path / "cubes.yaml"), "--profile", profile, "--host", server.url, "--json"]
         assert _call(["submit", "cubes", *given]) == 0, capsys.readouterr().err

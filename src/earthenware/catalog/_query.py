@@ -51,12 +51,6 @@ def query(spec: QuerySpec, output: str, open_header: HeaderOpener | None = None)
     if is_file(spec.catalog):
         check_file(spec.catalog)
         inputs["catalog"] = spec.catalog
-    elif missing := [name for name in ("bbox", "datetime") if not getattr(spec, name)]:
-        raise EarthenwareError(
-            "BAD_SPEC",
-            f"{' and '.join(missing)} must be given to search the API {spec.catalog}.",
-            "Give an area and an interval, such as --bbox 5.9,49.4,6.6,50.2 --datetime 2021-06/2021-08.",
-        )
     reading = Reading(own=(output, spec.catalog), catalog=spec.catalog)
 
     def body(attempt: Attempt) -> Result:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
+from earthenware.errors import EarthenwareError, redact
 from earthenware.sensors import SENSORS, Sensor
-from earthenware.steps import CommaList, Spec, marks
+from earthenware.steps import LARGEST_SEED, CommaList, Foreseen, Spec, checked_address, marks
 
 Box = tuple[float, float, float, float]
 """West, south, east, north in degrees; west <= east."""
@@ -64,12 +66,18 @@ class QuerySpec(Spec):
         "sentinel-2-l2a=sentinel-2-c1-l2a,land-cover=esa-worldcover",
     )
     scenes_per_site: int = Field(
-        4, ge=0, description="Scenes per site, spread over the seasons, clear ones first; 0 takes all (scenes)"
+        4,
+        ge=0,
+        le=1_000_000,
+        description="Scenes per site, spread over the seasons, clear ones first; 0 takes all (scenes)",
     )
-    max_scenes: int = Field(0, ge=0, description="Scenes to keep in all, evenly over the sites; 0 keeps all (scenes)")
+    max_scenes: int = Field(
+        0, ge=0, le=1_000_000_000, description="Scenes to keep in all, evenly over the sites; 0 keeps all (scenes)"
+    )
     max_items: int = Field(
         20_000,
         ge=1,
+        le=1_000_000_000,
         description="Most items of the base sensor that an API may answer with, and of any one that a file may (items)",
     )
     on_missing_sensor: Literal["keep", "drop"] = Field(
@@ -80,7 +88,7 @@ class QuerySpec(Spec):
     split_block_km: float = Field(
         50.0, ge=1, le=2000, description="Side of the blocks of ground that are divided among the splits (km)"
     )
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of the sampling and of the splits")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Seed of the sampling and of the splits")
     reject_limit: float = Field(0.2, ge=0, le=1, description="Largest share of unusable items (fraction, 0 to 1)")
     requests: int = Field(
         4, ge=1, le=32, description="Searches under way at a time (requests)", json_schema_extra=marks(runtime=True)
@@ -91,7 +99,7 @@ class QuerySpec(Spec):
     def _catalog(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("give the root URL of a STAC API or an ItemCollection file")
-        return value.strip()
+        return checked_address(value)
 
     @field_validator("bbox")
     @classmethod
@@ -164,6 +172,26 @@ class QuerySpec(Spec):
         if value + validation > 95:
             raise ValueError(f"validation_percent and test_percent are {value + validation:g} together; 95 at most")
         return value
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that sites may fall into."""
+        others = {"validation": self.validation_percent, "test": self.test_percent}
+        return ("train", *(name for name, percent in others.items() if percent > 0))
+
+    def foresee(self, inputs: Foreseen) -> Foreseen:
+        """Return what scenes there can be."""
+        return Foreseen(sensors=self.sensors, splits=self.splits)
+
+    def require(self, output: str, environment: Mapping[str, str]) -> None:
+        """Refuse to search an API for everything that it has."""
+        from earthenware.catalog._file import is_file
+
+        missing = [name for name in ("bbox", "datetime") if not getattr(self, name)]
+        if missing and not is_file(self.catalog):
+            message = f"{' and '.join(missing)} must be given to search the API {redact(self.catalog)}."
+            remedy = "Give an area and an interval, such as bbox=5.9,49.4,6.6,50.2 and datetime=2021-06/2021-08."
+            raise EarthenwareError("BAD_SPEC", message, remedy)
 
 
 def _pairs(texts: tuple[str, ...], example: str) -> dict[str, str]:
@@ -243,6 +271,6 @@ def _moment(text: str, *, last: bool) -> datetime | None:
             final = datetime(year, month or 12, day or monthrange(year, month or 12)[1], tzinfo=UTC)
             return final + timedelta(days=1, seconds=-1)
         moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a date such as 2021, 2021-06, 2021-06-30 or 2021-06-30T10:00:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from earthenware import storage
+from earthenware.compiling import Profile
 from earthenware.errors import EarthenwareError
-from earthenware.graph import PipelineSpec, find_pipeline, load_spec, meaning, with_values
+from earthenware.graph import PipelineSpec, find_pipeline, load_spec, meaning, require, with_values
 from earthenware.kubeflow import Connection, Schedule, mounted_token, parse_cron, parse_interval
 from earthenware.steps import Meaning
 
@@ -47,8 +48,8 @@ _OUT_OF_REACH: Final[dict[Meaning, tuple[Callable[[str], bool], str, str]]] = {
 """Which addresses a pod could not reach, why, and what to give in their place."""
 
 
-def cluster_spec(pipeline: str, spec_uri: str | None, assignments: tuple[str, ...]) -> PipelineSpec:
-    """Return the spec of a run on a cluster, having refused what a pod could not reach."""
+def cluster_spec(pipeline: str, spec_uri: str | None, assignments: tuple[str, ...], profile: Profile) -> PipelineSpec:
+    """Return the spec of a run on a cluster, having refused what a pod could not reach or would lack."""
     if not spec_uri:
         remedy = "Give one with --spec; 'earthenware init' writes one."
         raise EarthenwareError("BAD_OPTION", "No spec is given.", remedy)
@@ -58,6 +59,10 @@ def cluster_spec(pipeline: str, spec_uri: str | None, assignments: tuple[str, ..
             uri = str(field.of(spec))
             if is_out(uri):
                 raise EarthenwareError("BAD_SPEC", f"{field.path} = {storage.redact(uri)} {problem}.", remedy)
+    pods = {step.name: profile.step(step.name) for step in find_pipeline(pipeline).steps}
+    # What a Secret holds is not known here: such a variable counts as one that nothing is wrong with.
+    told = {name: dict.fromkeys((one.variable for one in pod.secrets), "off") for name, pod in pods.items()}
+    require(find_pipeline(pipeline), spec, {name: {**told[name], **pods[name].environment} for name in pods})
     return with_values(spec, {"root": storage.normalise(spec.root)})
 
 

@@ -68,7 +68,7 @@ def submit(ctx: click.Context, /, **options: Any) -> None:
         ctx.exit(_follow(connect(connection(options)), options, say, options["run_id"], {}))
     schedule = when(options)
     profile = load_profile(options["profile"])
-    spec = cluster_spec(options["pipeline"], options["spec_uri"], options["assignments"])
+    spec = cluster_spec(options["pipeline"], options["spec_uri"], options["assignments"], profile)
     graph = find_pipeline(options["pipeline"])
     compiled = compile_pipeline(graph.name, profile, options["image"])
     now = graph.name if schedule else f"{graph.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from earthenware.processes import require_room
 from earthenware.sensors import SENSORS
-from earthenware.steps import CommaList, Spec, marks
+from earthenware.steps import CommaList, Foreseen, Spec, marks
 
 _RUNTIME: Final = marks(runtime=True)
+_WORKER_BYTES: Final = 48 * 2**20
+"""Memory that a worker takes before it reads anything; measured."""
 
 
 class BuildSpec(Spec):
@@ -53,7 +58,7 @@ class BuildSpec(Spec):
         json_schema_extra=_RUNTIME,
     )
     timeout: int = Field(
-        60, ge=1, description="Longest time one web request may take (seconds)", json_schema_extra=_RUNTIME
+        60, ge=1, le=86_400, description="Longest time one web request may take (seconds)", json_schema_extra=_RUNTIME
     )
 
     @model_validator(mode="after")
@@ -64,15 +69,36 @@ class BuildSpec(Spec):
         unknown = [name for name in self.sensors if name not in SENSORS]
         if unknown:
             raise ValueError(f"sensors: there is no sensor {unknown[0]!r}; sensors are {', '.join(SENSORS)}")
-        if self.sensors and sum(SENSORS[name].role == "base" for name in self.sensors) != 1:
+        if len(set(self.sensors)) != len(self.sensors):
+            raise ValueError("sensors: must name each sensor once")
+        if self.sensors and len(_bases(self.sensors)) != 1:
             raise ValueError("sensors: exactly one base sensor is needed, as its scenes give time, grid and clouds")
         return self
+
+    def foresee(self, inputs: Foreseen) -> Foreseen:
+        """Return what chips there can be; sensors that no scene has cannot be stored."""
+        if inputs.sensors is None:
+            return replace(inputs, chip_size=self.chip_size)
+        lacking = [name for name in self.sensors if name not in inputs.sensors]
+        if lacking:
+            raise ValueError(f"sensors: the scenes have no {lacking[0]}; they have {', '.join(inputs.sensors)}")
+        gsd = SENSORS[_bases(inputs.sensors)[0]].gsd_m
+        return replace(inputs, sensors=self.sensors or inputs.sensors, chip_size=self.chip_size, gsd=gsd)
+
+    def require_machine(self) -> None:
+        """Raise what this machine lacks: memory for the workers."""
+        require_room("workers", self.workers, _WORKER_BYTES)
 
     @property
     def shard_of(self) -> tuple[int, int]:
         """The shard's index and the number of shards."""
         index, count = self.shard.split("/")
         return int(index), int(count)
+
+
+def _bases(sensors: Sequence[str]) -> list[str]:
+    """Return those of some sensors that can be a base."""
+    return [name for name in sensors if SENSORS[name].role == "base"]
 
 
 class MergeSpec(Spec):

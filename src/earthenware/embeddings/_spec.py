@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from earthenware.steps import CommaList, Spec
+from earthenware.inference import require_device
+from earthenware.steps import CommaList, Foreseen, Spec
 
 
 class EmbedSpec(Spec):
@@ -40,3 +41,16 @@ class EmbedSpec(Spec):
         description="Where to run the model; auto takes an accelerator if there is one.",
         json_schema_extra={"runtime": True},
     )
+
+    def foresee(self, inputs: Foreseen) -> Foreseen:
+        """Refuse splits that no chip can be in."""
+        if inputs.splits is not None:
+            for name in self.splits:
+                if name not in inputs.splits:
+                    known = ", ".join(inputs.splits)
+                    raise ValueError(f"splits: no chip will be in the split {name!r}; there will be {known}")
+        return inputs
+
+    def require_machine(self) -> None:
+        """Raise what this machine lacks: the device that is asked for."""
+        require_device(self.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 from urllib.parse import urlsplit
 
@@ -105,9 +105,14 @@ def invalid_fields(
         patterns: What to write for a value that does not match a regular expression, by the expression.
     """
     sentences: dict[str, str] = {}
+    listed: set[str] = set()
     for problem in error.errors(include_url=False):
         # A field that may be a name or empty fails twice: the first reason is the telling one.
-        sentences.setdefault(_field(problem), _sentence(problem, model, hidden, patterns or {}))
+        sentence = sentences.setdefault(_field(problem), _sentence(problem, hidden, patterns or {}))
+        known = f" (known: {', '.join(_known(model, problem['loc']))})" if model and _is_unknown(problem) else ""
+        if known not in listed:  # the fields of a section are told once
+            sentences[_field(problem)] = sentence + known
+            listed.add(known)
     return " ".join(f"{source}: {'; '.join(sentences.values())}.".split())
 
 
@@ -115,28 +120,36 @@ def _field(problem: Any) -> str:
     return ".".join(part for part in map(str, problem["loc"]) if not part.startswith(_UNION_TAGS))
 
 
-def _sentence(problem: Any, model: type[BaseModel] | None, hidden: frozenset[str], patterns: Mapping[str, str]) -> str:
+def _is_unknown(problem: Any) -> bool:
+    return bool(problem["type"] == "extra_forbidden")
+
+
+def _sentence(problem: Any, hidden: frozenset[str], patterns: Mapping[str, str]) -> str:
     location, field = [str(part) for part in problem["loc"]], _field(problem)
     reason = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
     reason = _TYPES.get(problem["type"], patterns.get(problem.get("ctx", {}).get("pattern"), reason))
-    if problem["type"] == "extra_forbidden":
-        return f"{field} is not a known field" + (f" (known: {', '.join(_known(model, location))})" if model else "")
+    if _is_unknown(problem):
+        return f"{field} is not a known field"
     if problem["type"] == "missing":
         return f"{field} is required"
     if not location:
         return reason
     if hidden & set(location):
         return f"{field}: {reason}"
-    text = json.dumps(problem["input"], default=str, ensure_ascii=False)
+    if isinstance(problem["input"], dict) and problem["type"] == "value_error":  # of several fields together
+        return f"{field}: {reason}"
+    text = redact_text(json.dumps(problem["input"], default=str, ensure_ascii=False))
     shown = text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
     return f"{field} = {shown}: {reason}"
 
 
-def _known(model: type[BaseModel], path: list[str]) -> list[str]:
+def _known(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """Return the fields that a person may write where an error's path ends."""
     for part in path[:-1]:
-        if part in model.model_fields:  # else a place in a list or a key of a mapping, whose model is known already
-            model = next(_models(model.model_fields[part].annotation), model)
-    return list(model.model_fields)
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if part in fields:  # else a place in a list or a key of a mapping, whose model is known already
+            model = next(_models(fields[str(part)].annotation), model)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -16,6 +16,7 @@ from earthenware.graph._form import (
 )
 from earthenware.graph._pipelines import PIPELINES, find_pipeline, task
 from earthenware.graph._plan import plan
+from earthenware.graph._require import require
 from earthenware.graph._spec import (
     PipelineSpec,
     SpecField,
@@ -62,6 +63,7 @@ __all__ = [
     "plan",
     "read_by_runs",
     "read_pointer",
+    "require",
     "resolve",
     "run_component",
     "signature",

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from earthenware import storage
 from earthenware.errors import EarthenwareError
 from earthenware.graph._declare import Pipeline
+from earthenware.graph._require import output_of, require
 from earthenware.graph._spec import PipelineSpec
 from earthenware.steps import DryRun, dry_run
 
 
 def plan(pipeline: Pipeline, spec: PipelineSpec) -> Iterator[tuple[str, str]]:
-    """Yield each step and a sentence that says what a run would do there; nothing is written."""
+    """Yield each step and a sentence that says what a run would do there; nothing is written.
+
+    Raises:
+        EarthenwareError: What a run would fail with, as far as it can be told beforehand.
+    """
+    require(pipeline, spec)
     done: dict[str, list[str]] = {}
     for task in pipeline.tasks:
         step = task.step
@@ -28,7 +33,7 @@ def plan(pipeline: Pipeline, spec: PipelineSpec) -> Iterator[tuple[str, str]]:
             continue
         many = {artifact.name for artifact in step.inputs if artifact.many}
         inputs = {name: done[source] if name in many else done[source][0] for name, source in task.inputs.items()}
-        output = storage.join(storage.normalise(spec.root), step.name, "{fingerprint}")
+        output = output_of(spec, step.name)
         made = []
         for name, share in runs.items():
             own = spec.section(step.name)
@@ -38,7 +43,7 @@ def plan(pipeline: Pipeline, spec: PipelineSpec) -> Iterator[tuple[str, str]]:
             except DryRun as stop:
                 yield name, stop.plan.sentence
             except EarthenwareError as error:
-                yield name, f"{name} would fail: {error}"
+                raise EarthenwareError(error.code, f"{name}: {error.message}", error.remedy) from None
             else:
                 made.append(report.output)
                 counts = ", ".join(f"{value} {key}" for key, value in list(report.manifest.counts.items())[:3])

@@ -11,13 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from earthenware import storage
 from earthenware.graph._declare import Pipeline, Step
 from earthenware.graph._pipelines import find_pipeline
 from earthenware.graph._steps import STEPS
-from earthenware.steps import Meaning, load_yaml, mark_of, marks, override, parse_spec, parse_yaml
+from earthenware.steps import (
+    Foreseen,
+    Meaning,
+    Spec,
+    Written,
+    checked_address,
+    load_yaml,
+    mark_of,
+    marks,
+    override,
+    parse_spec,
+    parse_yaml,
+)
 
 _WIDTH: Final = 116
 _PAIR: Final = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
@@ -26,10 +39,8 @@ _FIELD: Final = re.compile(r"^[{#]|:(\s|$)")
 """What one line of YAML has and no address of a file: a brace, a comment, or a colon that ends a name."""
 
 
-class PipelineSpec(BaseModel):
+class PipelineSpec(Written):
     """What a run of a pipeline is asked to do: a section for each step that has a spec."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     root: str = Field(
         default="work",
@@ -37,6 +48,13 @@ class PipelineSpec(BaseModel):
         description="Folder or s3:// prefix under which every step writes; a finished step is found there again",
         json_schema_extra=marks(means="root"),
     )
+
+    @field_validator("root")
+    @classmethod
+    def _root(cls, value: str) -> str:
+        if storage.is_web(value.strip()):
+            raise ValueError("a web address can only be read; give a folder or an s3:// prefix")
+        return checked_address(value)
 
     def section(self, step: str) -> Any:
         """Return the spec of one step, or None where there is nothing to choose."""
@@ -94,7 +112,29 @@ def spec_type(pipeline: Pipeline) -> type[PipelineSpec]:
         if model is not None:
             sections[_attribute(step.name)] = (model, Field(default=model(), alias=step.name))
     name, base = f"{pipeline.name.capitalize()}Spec", _common(pipeline)
-    return cast("type[PipelineSpec]", create_model(name, __base__=base, __doc__=pipeline.summary, **sections))
+    check: Any = model_validator(mode="after")(functools.partial(_foresee, pipeline))
+    told: dict[str, Any] = {"__doc__": pipeline.summary, "__validators__": {"_steps_fit": check}}
+    return cast("type[PipelineSpec]", create_model(name, __base__=base, **told, **sections))
+
+
+def _foresee(pipeline: Pipeline, spec: PipelineSpec) -> PipelineSpec:
+    """Hold each step's spec against what is known of its inputs beforehand."""
+    outputs: dict[str, Foreseen] = {}
+    for task in pipeline.tasks:
+        known = [outputs[source] for source in task.inputs.values()]
+        inputs = Foreseen(**{name: value for one in known for name, value in vars(one).items() if value is not None})
+        name, shard = task.step.name, task.step.shard
+        own: Spec | None = spec.section(name)
+        if own is None:
+            outputs[name] = inputs
+            continue
+        if shard and getattr(own, shard) != type(own).model_fields[shard].default:
+            raise ValueError(f"{name}.{shard} is for the step alone: a pipeline is told how many 'shards'")
+        try:
+            outputs[name] = own.foresee(inputs)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return spec
 
 
 def _common(pipeline: Pipeline) -> type[PipelineSpec]:

@@ -13,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from earthenware.chips import BandStatistics, ChipStore
 from earthenware.errors import EarthenwareError
-from earthenware.models import ModelInput, SensorInput
+from earthenware.inference._input import model_input, read_sensors
+from earthenware.models import ModelInput
 from earthenware.sensors import Mask, sensor
 
 PACKAGE_FORMAT: Final = "earthenware-model"
@@ -42,31 +43,6 @@ Flags = Annotated[
 
 # JSON knows no number for "no value".
 _Metric = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
-
-
-def model_input(sensors: Iterable[str], chip_size: int, gsd: float) -> ModelInput:
-    """Return the input of a model that reads all bands of these sensors, with the groups of the sensors' entries.
-
-    Raises:
-        EarthenwareError: ``UNKNOWN_SENSOR``.
-    """
-    return ModelInput(
-        sensors=tuple(
-            SensorInput(
-                sensor=one.id,
-                unit=one.unit,
-                bands=one.band_names,
-                # To 0.1 nm, as instruments are described: further digits of radar's would turn its encoding.
-                wavelengths_nm=tuple(
-                    None if band.wavelength_nm is None else round(band.wavelength_nm, 1) for band in one.bands
-                ),
-                groups=dict(one.groups),
-            )
-            for one in map(sensor, sensors)
-        ),
-        chip_size=chip_size,
-        gsd=gsd,
-    )
 
 
 @dataclass(frozen=True)
@@ -115,9 +91,7 @@ class PackageInfo(BaseModel):
         Raises:
             EarthenwareError: ``UNKNOWN_SENSOR``.
         """
-        chosen = [sensor(name) for name in sensors or store.sensors]
-        if not sensors:
-            chosen = [one for one in chosen if one.role != "label"]
+        chosen = [sensor(name) for name in read_sensors(sensors, store.sensors)]
         return cls(
             reads=model_input([one.id for one in chosen], store.chip_size, store.gsd),
             statistics={one.id: store.statistics.get(one.id, {}) for one in chosen},

@@ -12,34 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from earthenware.chips import ChipStore
-from earthenware.errors import EarthenwareError, first_line
+from earthenware.errors import EarthenwareError
+from earthenware.inference._device import resolve_device
 from earthenware.inference._package import Package
 from earthenware.models import Encoder, ReconstructingEncoder
-
-
-def resolve_device(name: str) -> torch.device:
-    """Return the device of this name.
-
-    Args:
-        name: ``"auto"`` takes an NVIDIA or AMD accelerator if torch sees one and the CPU if not; else a torch device
-            such as ``"cpu"`` or ``"cuda:1"``.
-
-    Raises:
-        EarthenwareError: ``DEVICE_UNAVAILABLE``; this machine has no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    remedy = "Use 'auto' or 'cpu', or run where the accelerator is."
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    # torch says so in four ways: unknown name, not compiled in, no driver, no such number.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        message = f"The device {name!r} is not there: {first_line(error).partition('. ')[0]}."
-        raise EarthenwareError("DEVICE_UNAVAILABLE", message, remedy) from error
-    if device.type == "meta":
-        raise EarthenwareError("DEVICE_UNAVAILABLE", f"The device {name!r} computes nothing.", remedy)
-    return device
 
 
 @contextmanager

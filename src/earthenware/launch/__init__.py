@@ -8,7 +8,7 @@ from earthenware.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from earthenware.launch._cluster import PERMISSIONS, Cluster, Pace, RefusedError
-    from earthenware.launch._local import local_ray
+    from earthenware.launch._local import existing_ray, local_ray
     from earthenware.launch._settings import (
         SETTINGS_VARIABLE,
         DnsName,
@@ -37,6 +37,7 @@ __all__ = [
     "Resources",
     "SecretEnv",
     "Toleration",
+    "existing_ray",
     "local_ray",
     "looks_secret",
     "ray_job_settings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from earthenware.steps import Spec
+from earthenware.steps import LARGEST_SEED, Spec
 
 
 class ReportSpec(Spec):
@@ -14,4 +14,4 @@ class ReportSpec(Spec):
     sites: int = Field(default=4, ge=0, le=12, description="Datacubes to show.")
     map_sites: int = Field(default=24, ge=0, le=60, description="Sites whose embeddings are mapped, at most.")
     queries: int = Field(default=2, ge=0, le=6, description="Chips whose nearest neighbours are shown.")
-    seed: int = Field(default=0, ge=0, description="Seed of the choice of sites and chips.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of the choice of sites and chips.")

@@ -24,6 +24,7 @@ from earthenware.graph import (
     find_pipeline,
     load_spec,
     meaning,
+    require,
     spec_yaml,
     with_values,
 )
@@ -96,6 +97,7 @@ def run(
     checked = with_values(given, {"root": storage.normalise(given.root), **files})
     if image and runner != "docker":
         raise EarthenwareError("BAD_OPTION", "An image is given, and child processes run in none.", "Run with docker.")
+    require(graph, checked)
     local = storage.is_local(checked.root)
     place = Path(runs) if runs else (storage.local_path(checked.root) / "runs" if local else Path("runs"))
     folder = place.absolute() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"

@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import secrets
 import shutil
 import tempfile
@@ -103,7 +104,8 @@ def run_step(
         task: What to call this step in events, where several of one kind run.
 
     Raises:
-        EarthenwareError: What the body raised, or ``OUTPUT_OCCUPIED``, ``OUTPUT_HOLDS_OTHER`` or ``LEASED``.
+        EarthenwareError: What the spec requires, what the body raised, or ``OUTPUT_OCCUPIED``, ``OUTPUT_HOLDS_OTHER``
+            or ``LEASED``.
     """
     events = EventLog(step, task)
     began = time.monotonic()
@@ -168,6 +170,8 @@ def _run(
         return StepReport(step, output, plan.manifest, reused=True, inputs=manifests)
     if plan.state == "occupied":
         raise occupied(plan)
+    spec.require(output, os.environ)
+    spec.require_machine()
     if _dry.get():
         raise DryRun(plan)
     events.emit("started", output=output, message=plan.sentence)

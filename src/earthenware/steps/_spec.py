@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+from earthenware import storage
 from earthenware.errors import EarthenwareError, invalid_fields
 
 
@@ -46,15 +48,75 @@ def mark_of(field: FieldInfo, name: str) -> Any:
     return extra.get(name) if isinstance(extra, dict) else None
 
 
-class Spec(BaseModel):
-    """What one step is asked to do: scalars only, so that each field can be given as text.
+LARGEST_SEED = 2**63 - 1
+"""Seeds go up to here: every generator of random numbers takes them."""
 
-    A field marked ``runtime`` (see :func:`marks`) stays out of :meth:`fingerprint`, so that changing it invalidates
-    nothing.
+
+def checked_address(uri: str) -> str:
+    """Return a path or URI without the spaces around it.
+
+    Raises:
+        ValueError: It is empty or malformed, or of a scheme that the storage does not know.
     """
+    try:
+        storage.normalise(uri)
+    except EarthenwareError as error:
+        raise ValueError(str(error)) from None
+    return uri.strip()
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What is known of a step's output before anything is made; None where nothing is.
+
+    Attributes:
+        sensors: Ids of the sensors that it has at most.
+        splits: Names of the splits that it has at most.
+        chip_size: Edge of its chips (pixels).
+        gsd: Ground sampling distance of its chips (m).
+    """
+
+    sensors: tuple[str, ...] | None = None
+    splits: tuple[str, ...] | None = None
+    chip_size: int | None = None
+    gsd: float | None = None
+
+
+class Written(BaseModel):
+    """A model whose values people write."""
 
     # A year alone is a number to YAML and a text to a field such as datetime.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in (int, float):
+            raise ValueError("must be a number, neither true nor false")
+        return value
+
+
+class Spec(Written):
+    """What one step is asked to do: scalars only, so that each field can be given as text.
+
+    A field marked ``runtime`` (see :func:`marks`) stays out of :meth:`fingerprint`, so that changing it invalidates
+    nothing. What the step would refuse is refused by the fields themselves, by :meth:`foresee` where it depends on
+    the steps before, and by :meth:`require` or :meth:`require_machine` where it depends on where the step runs.
+    """
+
+    def foresee(self, inputs: Foreseen) -> Foreseen:
+        """Return what is known of the step's output, where this is known of its inputs.
+
+        Raises:
+            ValueError: The step would refuse such inputs; begins with the name of the field.
+        """
+        return inputs
+
+    def require(self, output: str, environment: Mapping[str, str]) -> None:
+        """Raise what is missing for a run of the step into ``output`` with these environment variables."""
+
+    def require_machine(self) -> None:
+        """Raise what this machine lacks to run the step."""
 
     def results(self) -> dict[str, Any]:
         """Return the fields that results depend on, as JSON values."""

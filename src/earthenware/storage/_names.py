@@ -86,6 +86,13 @@ def normalise(uri: str) -> str:
     if is_local(uri):
         return os.path.normpath(local_path(uri))
     if is_web(uri):
+        try:
+            parts = urlsplit(uri)
+            host, _ = parts.hostname, parts.port  # a port that is none is found when it is asked for
+        except ValueError as error:
+            raise _bad(uri, f"is no web address ({error})") from None
+        if not host or not uri.isprintable():
+            raise _bad(uri, "names no host" if not host else "has characters that no address has")
         return uri
     bucket, key = split_s3(uri)
     segments = [segment for segment in key.split("/") if segment]

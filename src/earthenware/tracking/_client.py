@@ -14,7 +14,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,11 @@ OFF: Final = "off"
 """The tracking URI that means: do not track."""
 
 _SQLITE: Final = "sqlite:///"
+_HOST: Final = re.compile(r"([^/@\s]*@)?[^/:@\s]+|[^/\s]*@?\[[0-9A-Fa-f:.]+\]")
+_LONGEST_NAME: Final = 250
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_BAD: Final = "/:'"
+"""What MLflow takes in no name of a model, nor in the quotation marks of a search for it."""
 _DRAFT: Final = ".mlflow-database-"
 _PROBE_SECONDS: Final = 10
 _LOCKED_SECONDS: Final = 15.0
@@ -36,21 +42,27 @@ _ANSWERS: Final = ("RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALI
 """MLflow's codes for answers about what was asked, from a store that works."""
 
 
-def resolve_uri(given: str, root: str) -> str:
+def resolve_uri(given: str, root: str, environment: Mapping[str, str] = os.environ) -> str:
     """Return the tracking URI to use.
 
     Args:
         given: What the user asked for; empty for the default, ``off`` for none.
         root: The prefix below which a run's steps lie. The default is a SQLite database in it, unless
             ``MLFLOW_TRACKING_URI`` says otherwise.
+        environment: The variables that hold where it is used.
 
     Raises:
-        EarthenwareError: ``NO_TRACKING_URI`` when there is no default, as the root is not on this machine.
+        EarthenwareError: ``NO_TRACKING_URI`` when there is no default, as the root is not on this machine; ``BAD_URI``
+            when it is one that MLflow cannot be given.
     """
     if given == OFF:
         return OFF
-    uri = given or os.environ.get("MLFLOW_TRACKING_URI", "")
-    if uri:
+    if uri := given or environment.get("MLFLOW_TRACKING_URI", ""):
+        try:
+            check_uri(uri)
+        except ValueError as error:
+            whose = "tracking_uri" if given else "MLFLOW_TRACKING_URI"
+            raise EarthenwareError("BAD_URI", f"{whose} = {redact(uri)}: {error}.") from None
         return uri
     if storage.is_local(root):
         return f"{_SQLITE}{storage.local_path(root) / 'mlflow.db'}"
@@ -59,6 +71,46 @@ def resolve_uri(given: str, root: str) -> str:
         f"'{redact(root)}' cannot hold a tracking database, as it is not on this machine's file system.",
         "Set tracking_uri or MLFLOW_TRACKING_URI to an MLflow server, or tracking_uri to 'off'.",
     )
+
+
+def check_uri(uri: str) -> None:
+    """Look whether a tracking URI is one that MLflow can be given.
+
+    Raises:
+        ValueError: It is not.
+    """
+    scheme, separator, rest = uri.partition("://")
+    kind = scheme.partition("+")[0]  # a database's may name its driver
+    plugins = {point.name for point in entry_points(group="mlflow.tracking_store")}
+    good = {
+        "sqlite": rest.startswith("/") and len(rest) > 1,
+        "file": rest.startswith("/"),
+        **dict.fromkeys(("http", "https", "postgresql", "mysql", "mssql"), bool(_HOST.match(rest))),
+        **dict.fromkeys(("databricks", *plugins), True),
+    }
+    if uri not in (OFF, "databricks") and not (separator and good.get(kind, False) and uri.isprintable()):
+        raise ValueError("give the http:// address of an MLflow server, sqlite:///FILE, another database, or 'off'")
+
+
+def check_experiment(name: str) -> None:
+    """Look whether MLflow takes a name for an experiment.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if not 1 <= len(name) <= _LONGEST_NAME or _CONTROL.search(name):
+        raise ValueError(f"give a name of 1 to {_LONGEST_NAME} characters, none of them a control character")
+
+
+def check_model_name(name: str) -> None:
+    """Look whether MLflow takes a name for a model.
+
+    Raises:
+        ValueError: It does not.
+    """
+    check_experiment(name)
+    if not name.strip() or any(character in name for character in _BAD) or name == "." or name.startswith(".."):
+        raise ValueError(f"MLflow takes no such name for a model: give letters and digits, and none of {_BAD}")
 
 
 def shown(uri: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from earthenware import __version__
 from earthenware.errors import EarthenwareError
-from earthenware.tracking._client import CANDIDATE, patiently, prepare_environment
+from earthenware.tracking._client import CANDIDATE, check_model_name, patiently, prepare_environment
 from earthenware.tracking._run import Run
 
 _DIGEST = "earthenware.package_digest"
@@ -42,8 +42,10 @@ def register_candidate(
     Raises:
         EarthenwareError: ``BAD_MODEL_NAME``, ``TRACKING_UNREACHABLE``, ``TRACKING_DENIED``.
     """
-    if "'" in name:
-        raise EarthenwareError("BAD_MODEL_NAME", f"model_name {name!r} holds a quotation mark.", "Choose another.")
+    try:
+        check_model_name(name)
+    except ValueError as error:
+        raise EarthenwareError("BAD_MODEL_NAME", f"model_name {name!r}: {error}.", "Choose another.") from None
     client, ask = run.client, partial(patiently, run.tracking_uri)
     with _global_uri(run.tracking_uri):  # MLflow looks some things up in its global store, whatever client asks
         found = ask(client.search_model_versions, f"name = '{name}' and run_id = '{run.run_id}'")

@@ -21,7 +21,7 @@ from earthenware.errors import EarthenwareError
 if TYPE_CHECKING:
     import torch
 
-_NAME = re.compile(r"^step-(\d{9})\.safetensors$")
+_NAME = re.compile(r"^step-(\d{9,})\.safetensors$")
 _HEADER = "state"
 _DIGEST = "sha256"
 

@@ -39,7 +39,7 @@ def launch(spec: TrainSpec, chips: str, checkpoints: str, attempt: Attempt, on_e
             from ray.train import FailureConfig, RunConfig, ScalingConfig
             from ray.train.torch import TorchTrainer
 
-            accelerator = _accelerator(spec, gpus)
+            accelerator = spec.accelerator(gpus)
             board = ray.remote(num_cpus=0, max_restarts=0)(Board).remote()
             job = Job(spec, chips, checkpoints, attempt.name, family(spec.family))
             trainer = TorchTrainer(
@@ -69,19 +69,6 @@ class Board:
         notes = list(self._notes)
         self._notes.clear()
         return notes
-
-
-def _accelerator(spec: TrainSpec, gpus: int) -> str:
-    """Return Lightning's name of the device that each worker uses."""
-    if spec.device == "cuda" and gpus < spec.workers:
-        message = f"device is 'cuda', but Ray has {gpus} GPUs for {spec.workers} workers."
-        raise EarthenwareError("NO_GPU", message, "Use fewer workers, or device 'auto' or 'cpu'.")
-    if spec.device == "mps" and spec.workers > 1:
-        message = f"device is 'mps', which one worker can use, but workers is {spec.workers}."
-        raise EarthenwareError("NO_GPU", message, "Use one worker, or device 'auto' or 'cpu'.")
-    if spec.device in ("cpu", "mps"):
-        return spec.device
-    return "gpu" if gpus >= spec.workers else "cpu"
 
 
 def _follow(trainer: Any, board: Any, attempt: Attempt, on_epoch: Callable[[Note], None], spec: TrainSpec) -> None:

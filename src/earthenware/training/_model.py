@@ -9,7 +9,6 @@ import pyarrow as pa
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.inference import Package, PackageInfo, fresh_model, save_package
-from earthenware.models import family
 from earthenware.steps import Attempt
 from earthenware.training._checkpoint import SafetensorsCheckpoints
 from earthenware.training._job import PACKAGE
@@ -24,8 +23,7 @@ def describe(store: ChipStore, spec: TrainSpec) -> tuple[Any, PackageInfo]:
     """
     info = PackageInfo.from_store(store, spec.sensors)
     try:
-        chosen = family(spec.family)
-        return chosen.configure(spec.preset, info.reads, spec.model_values(chosen.values)), info
+        return spec.configure(info.reads), info
     except (LookupError, ValueError) as error:
         raise EarthenwareError("BAD_MODEL", str(error.args[0]), "Change it in the spec's section 'train'.") from error
 

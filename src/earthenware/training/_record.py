@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from earthenware import storage, tracking
+from earthenware import tracking
 from earthenware.chips import ChipStore
 from earthenware.errors import EarthenwareError
 from earthenware.products import TrackedModel
@@ -33,7 +33,7 @@ class Record:
 
     def __enter__(self) -> Self:
         attempt, spec = self._attempt, self._spec
-        uri = tracking.resolve_uri(spec.tracking_uri, _root(attempt.output))
+        uri = spec.tracking_at(attempt.output)
         if uri == tracking.OFF:
             return self
         shown = tracking.shown(uri)
@@ -90,9 +90,3 @@ class Record:
         run.finish()
         shown = tracking.shown(run.tracking_uri)
         return TrackedModel(run_id=run.run_id, tracking_uri=shown, name=name, version=version)
-
-
-def _root(output: str) -> str:
-    """Return the prefix that a run's steps share: outputs are ``<root>/train/<fingerprint>`` or ``<root>/<name>``."""
-    folder = storage.parent(output)
-    return storage.parent(folder) if storage.name(folder) == "train" else folder
