@@ -154,6 +154,7 @@ def test_a_field(tree: Tree) -> None:
     assert (tree.folder / "pipelines" / "compiled" / "pretrain.yaml").read_bytes() == compiled
     assert {path: path.read_bytes() for path in before} == before
     assert "glaze = 0.5" in tree.earthenware("build", "--help")
+    (tree.folder / "none.json").write_text('{"type": "FeatureCollection", "features": []}')
     tree.earthenware("init", "cubes.yaml", "--pipeline", "cubes", "--catalog", "none.json")
     text = (tree.folder / "cubes.yaml").read_text()
     assert "  # Gloss of a chip (0 to 1)\n  glaze: 0.5\n" in text

@@ -50,7 +50,7 @@ class TrainSpec(Spec):
         64,
         ge=1,
         le=1_000_000,
-        description="Chips per optimiser step over all workers (number); no worker goes without",
+        description="Chips per optimiser step over all workers (number)",
         json_schema_extra=marks(form=True),
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Highest learning rate of AdamW (per step)")
