@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pkgutil
+import select
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 
-from earthenware import __version__
+from earthenware import __version__, storage
 from earthenware.errors import EXIT_CODES, EarthenwareError, first_line, printable
 from earthenware.graph import STEPS
 
@@ -47,6 +49,16 @@ Exit codes:
 
 class _Commands(click.Group):
     """A group that imports a command's module only when that command is called: --help stays quick."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if _reader_is_gone():
+                _silence(sys.stdout)
+                return 0
+            # click would take it for the reader's, whosever pipe it was, and say nothing.
+            raise storage.system_error(error) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*_COMMANDS, *STEPS]
@@ -96,40 +108,86 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal lacks ends nothing
     sys.exit(_call(arguments))
 
 
 def _call(arguments: list[str] | None) -> int:
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+    except OSError as error:
+        _silence(sys.stdout)
+        return show_error(storage.system_error(error))
+    return code
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         result: Any = cli.main(args=arguments, prog_name="earthenware", standalone_mode=False)
     except EarthenwareError as error:
-        show_error(error)
+        return show_error(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return 2
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        remedy = f"'{context.command_path} --help' shows what there is." if context else ""
+        return show_error(EarthenwareError("BAD_OPTION", error.format_message(), remedy))
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. Run the same command again to resume.", err=True)
         return 130
     except SystemExit as error:
+        if error.code == 1 and _reader_is_gone():  # click's own, of a --help that nobody reads to its end
+            return 0
         return error.code if isinstance(error.code, int) else 1
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
     except Exception as error:
         if os.environ.get("EARTHENWARE_DEBUG"):
             raise
-        text = printable(first_line(f"{type(error).__name__}: {error}"))
-        click.echo(f"Error: unexpected {text}\nSet EARTHENWARE_DEBUG=1 to see where, and please report it.", err=True)
-        return 1
+        if isinstance(error, OSError):
+            return show_error(storage.system_error(error))
+        message = f"Unexpected {first_line(f'{type(error).__name__}: {error}')}."
+        remedy = "Set EARTHENWARE_DEBUG=1 to see where, and please report it."
+        return show_error(EarthenwareError("INTERNAL", message, remedy))
     return result if isinstance(result, int) else 0
 
 
-def show_error(error: EarthenwareError) -> None:
-    """Write an error for a person, or as JSON where ``EARTHENWARE_ERRORS=json`` is set."""
+def _reader_is_gone() -> bool:
+    """Return whether standard output is a pipe that nobody reads any more."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)  # errors are told whatever is asked for
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (OSError, ValueError):
+        return False
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is left to write to a stream go nowhere: Python tries again when it ends, and complains."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _wrong_option(error: click.ClickException) -> EarthenwareError:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    remedy = f"'{context.command_path} --help' shows what there is." if context else ""
+    return EarthenwareError("BAD_OPTION", error.format_message(), remedy)
+
+
+def show_error(error: EarthenwareError) -> int:
+    """Write an error for a person, or as JSON where ``EARTHENWARE_ERRORS=json`` is set; return its exit code."""
     if os.environ.get("EARTHENWARE_ERRORS") == "json":
-        click.echo(json.dumps(error.to_json()), err=True)
-        return
-    click.echo(f"{click.style('Error', fg='red', bold=True)} [{error.code}] {printable(error.message)}", err=True)
-    if error.remedy:
-        click.echo(f"  {printable(error.remedy)}", err=True)
+        lines = [json.dumps(error.to_json())]
+    else:
+        lines = [f"{click.style('Error', fg='red', bold=True)} [{error.code}] {printable(error.message)}"]
+        lines += [f"  {printable(error.remedy)}"] if error.remedy else []
+    try:
+        click.echo("\n".join(lines), err=True)
+    except OSError:  # nobody reads it: the exit code says it
+        _silence(sys.stderr)
+    return error.exit_code

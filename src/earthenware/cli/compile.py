@@ -8,7 +8,9 @@ from typing import Final
 
 import click
 
+from earthenware import storage
 from earthenware.compiling import Profile, compile_pipeline, load_profile, manifests, shipped_profiles, show_profile
+from earthenware.errors import printable
 
 _HELP: Final = """Write PIPELINE (such as 'pretrain') as Kubeflow runs it, with a profile applied to every step.
 
@@ -53,6 +55,7 @@ def compile_(
     profile_schema: bool,
 ) -> None:
     """Compile, or show profiles."""
+    said = "What was asked for"
     if list_profiles:
         text = "".join(f"{name:<12} {load_profile(name).description}\n" for name in shipped_profiles())
     elif profile_schema:
@@ -66,10 +69,9 @@ def compile_(
             raise click.UsageError("--namespace goes with --format manifests: a pipeline's YAML has no namespace.")
         compiled = compile_pipeline(pipeline, load_profile(profile), image)
         text = manifests(compiled, namespace) if form == "manifests" else compiled.text
-        if output is not None:
-            click.echo(f"{compiled.name}, version {compiled.version_name}, written to {output}.", err=True)
+        said = f"{compiled.name}, version {compiled.version_name}"
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
+        storage.write_bytes(str(output.absolute()), text.encode())
+        click.echo(printable(f"{said}, written to {output}."), err=True)

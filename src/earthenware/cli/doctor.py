@@ -10,7 +10,6 @@ from typing import IO, Any, Final
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -20,8 +19,10 @@ from earthenware import storage
 from earthenware.cli._submission import connection
 from earthenware.compiling import load_profile
 from earthenware.doctor import Check, Finding, Situation, environment, examine, plan
+from earthenware.errors import printable
 from earthenware.graph import PIPELINES, fields, find_pipeline, load_spec
 from earthenware.processes import ending_on_sigterm
+from earthenware.runner import Terminal
 from earthenware.steps import Meaning, mark_of
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -84,14 +85,14 @@ def doctor(
     with ending_on_sigterm(), environment(situation.environment):
         findings = _examine(plan(situation), situation.secrets, None if as_json else sys.stdout)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     return 3 if any(finding.state == "failed" for finding in findings) else 0
 
 
 def _examine(checks: list[Check], secrets: tuple[str, ...], stream: IO[str] | None) -> list[Finding]:
     if stream is None:
         return examine(checks, secrets=secrets)
-    console = Console(file=stream, highlight=False)
+    console = Terminal(file=stream, highlight=False)
     found: dict[str, Finding] = {}
     # What is transient shows nothing where there is no terminal.
     with Live(_waiting(checks, found), console=console, refresh_per_second=8, transient=True) as live:
@@ -117,13 +118,13 @@ def _waiting(checks: list[Check], found: dict[str, Finding]) -> Table:
     for check in checks:
         finding = found.get(check.name)
         mark = Text(*_MARKS[finding.state]) if finding else Spinner("dots")
-        table.add_row(mark, Text(check.name, style="bold"), Text(finding.sentence if finding else ""))
+        table.add_row(mark, Text(check.name, style="bold"), Text(printable(finding.sentence) if finding else ""))
     return table
 
 
-def _print(console: Console, finding: Finding, width: int) -> None:
+def _print(console: Terminal, finding: Finding, width: int) -> None:
     mark, colour = _MARKS[finding.state]
-    line = Text.assemble((mark, colour), " ", (f"{finding.check:<{width}}", "bold"), "  ", finding.sentence)
+    line = Text.assemble((mark, colour), " ", (f"{finding.check:<{width}}", "bold"), "  ", printable(finding.sentence))
     console.print(line, soft_wrap=True)
     if finding.remedy:
-        console.print(Text(f"{'':<{width + 4}}{finding.remedy}", style="dim"), soft_wrap=True)
+        console.print(Text(f"{'':<{width + 4}}{printable(finding.remedy)}", style="dim"), soft_wrap=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from earthenware.errors import EarthenwareError
+from earthenware import storage
+from earthenware.errors import EarthenwareError, printable
 from earthenware.graph import PIPELINES, commented_yaml, fields, find_pipeline, spec_type
 from earthenware.steps import mark_of
 
@@ -36,9 +37,9 @@ def init(file: Path | None, pipeline: str, force: bool, **options: str) -> None:
     # Each option bears the name of what it means to a field.
     found = [(field.path, options.get(mark_of(field.info, "means"))) for field in fields(graph)]
     given = {path: value for path, value in found if value}
-    file.parent.mkdir(parents=True, exist_ok=True)
     schema = file.with_suffix(".schema.json")
     document = spec_type(graph).model_json_schema(by_alias=True)
-    schema.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    file.write_text(commented_yaml(graph, given, schema.name), encoding="utf-8")
-    click.echo(f"Wrote {file} and {schema}.\nNext: earthenware run {pipeline} --spec {file}")
+    storage.write_bytes(str(schema.absolute()), f"{json.dumps(document, indent=2)}\n".encode())
+    storage.write_bytes(str(file.absolute()), commented_yaml(graph, given, schema.name).encode())
+    for line in (f"Wrote {file} and {schema}.", f"Next: earthenware run {pipeline} --spec {file}"):
+        click.echo(printable(line))

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError
+from earthenware.errors import EarthenwareError, printable
 from earthenware.graph import find_pipeline, load_spec, meaning, plan
-from earthenware.runner import Run
+from earthenware.runner import Run, Terminal
 from earthenware.runner import run as start
 from earthenware.steps import describe_seconds, read_artifact
 from earthenware.tracking import OFF, resolve_uri
@@ -58,31 +57,32 @@ def run(
     spec = load_spec(pipeline, spec_uri, assignments)
     if dry:
         for _, sentence in plan(find_pipeline(pipeline), spec):
-            click.echo(sentence)
+            click.echo(printable(sentence))
         return
     _print_summary(start(pipeline, spec, runner=runner, image=image, runs=runs))
 
 
 def _print_summary(done: Run) -> None:
     """Print the rows of each step that publishes a ``summary.json``, the seconds per step, and commands to try."""
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2))
     pages = []
     for step, output in done.outputs.items():
         made = done.manifest(step).artifacts
         if "summary.json" in made:
             for row in json.loads(read_artifact(output, "summary.json")).get("rows", []):
-                table.add_row(Text(str(row["name"])), Text(str(row["value"])))
+                table.add_row(*(Text(printable(str(row[name]))) for name in ("name", "value")))
         pages += [storage.join(output, name) for name in ("report.html", "page.html") if name in made]
     steps = ", ".join(f"{task} {describe_seconds(value)}" for task, value in done.seconds.items())
     table.add_row("seconds per step", Text(steps))
     console.print()
     console.print(table)
     if pages:
-        console.print(f"\nReport: {pages[-1]}", soft_wrap=True)
+        console.print()
+        console.print(Text(printable(f"Report: {pages[-1]}")), soft_wrap=True)
     console.print("\nNext:")
     for command in _next(done):
-        console.print(f"  {command}", soft_wrap=True)
+        console.print(Text(printable(f"  {command}")), soft_wrap=True)
 
 
 def _next(done: Run) -> Iterator[str]:

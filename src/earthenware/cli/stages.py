@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from earthenware import storage
+from earthenware.errors import printable
 from earthenware.graph import STEPS, Artifact, Step, step_spec
 from earthenware.processes import step_process
 from earthenware.steps import DryRun, StepReport, dry_run, load_yaml
@@ -77,10 +78,10 @@ def _run(
             with dry_run() if dry else nullcontext():
                 report = step.run(spec, given, output)
         except DryRun as stop:
-            click.echo(stop.plan.sentence)
+            click.echo(printable(stop.plan.sentence))
             return
     if dry:
-        click.echo(f"{report.step} is done in '{storage.redact(report.output)}': nothing to do.")
+        click.echo(printable(f"{report.step} is done in '{storage.redact(report.output)}': nothing to do."))
     elif report is None:
         click.echo(f"{step.name}: passed.")
     elif as_json:
@@ -90,10 +91,9 @@ def _run(
 
 
 def _say(report: StepReport) -> None:
-    for key, value in report.manifest.counts.items():
-        click.echo(f"{key:>28}  {value}")
-    for key, metric in report.manifest.metrics.items():
-        click.echo(f"{key:>28}  {metric:.4g}")
-    for reason, count in report.manifest.rejects.items():
-        click.echo(f"{'rejected, ' + reason:>28}  {count}")
-    click.echo(f"{'output':>28}  {storage.redact(report.output)}")
+    manifest = report.manifest
+    rows: list[tuple[str, object]] = [*manifest.counts.items()]
+    rows += [(key, f"{metric:.4g}") for key, metric in manifest.metrics.items()]
+    rows += [(f"rejected, {reason}", count) for reason, count in manifest.rejects.items()]
+    for key, value in [*rows, ("output", storage.redact(report.output))]:
+        click.echo(printable(f"{key:>28}  {value}"))

@@ -6,7 +6,7 @@ import click
 
 from earthenware import storage
 from earthenware.errors import EarthenwareError, printable
-from earthenware.graph import StepState, find_steps, read_by_runs
+from earthenware.graph import STEPS, StepState, find_steps, read_by_runs
 from earthenware.steps import remove_output
 
 _COLOURS = {"done": "green", "running": "cyan", "failed": "red", "damaged": "red"}
@@ -44,7 +44,9 @@ def clean(root: str, everything: bool, only: tuple[str, ...], yes: bool) -> None
         click.echo("There is nothing to remove.")
         return
     if not yes:
-        click.confirm(f"Remove these {len(doomed)} outputs?", abort=True)
+        if not _agreed(f"Remove these {len(doomed)} outputs?"):
+            click.echo("Nothing was removed.")
+            return
         chosen = _choose(root, everything, only)  # who knows how long the question waited
     still = {item.output: item.state for item, why in chosen if not why}
     failures = []
@@ -62,9 +64,22 @@ def clean(root: str, everything: bool, only: tuple[str, ...], yes: bool) -> None
             raise failure
 
 
+def _agreed(question: str) -> bool:
+    try:
+        return click.confirm(question)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            raise EarthenwareError("BAD_OPTION", "There is nobody who could answer.", "Give --yes.") from None
+        raise
+
+
 def _choose(root: str, everything: bool, only: tuple[str, ...]) -> list[tuple[StepState, str]]:
     """Return the outputs that are asked for, each with the reason why it is kept; empty where it is to go."""
     found = find_steps(root)
+    unknown = [name for name in only if name not in {*STEPS, *(item.step for item in found)}]
+    if unknown:
+        message = f"--step {unknown[0]}: there is no such step."
+        raise EarthenwareError("BAD_OPTION", message, f"The steps are: {', '.join(STEPS)}.")
     read = read_by_runs(found)
     reasons = {
         item.output: item.note

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earthenware.errors._codes import CODES, KINDS
+from earthenware.errors._codes import CODES, EXIT_CODES, KINDS
 
 
 def document() -> str:
@@ -13,6 +13,13 @@ def document() -> str:
         "Every error has a code, one sentence and a remedy. Commands show all three and end with the exit code of the",
         "error's kind; a failed step also leaves them in `error.json`. `EARTHENWARE_ERRORS=json` makes a command print",
         "them as JSON. This page is made by `python -m earthenware.errors`.",
+        "",
+        "| exit code | meaning |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()),
+        "",
+        "A command whose output nobody reads any more, as in `| head`, ends with 0; one whose output cannot be",
+        "written, with 3.",
         "",
     ]
     for name, kind in KINDS.items():

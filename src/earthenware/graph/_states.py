@@ -43,6 +43,8 @@ def find_steps(root: str) -> list[StepState]:
         EarthenwareError: ``NO_ROOT`` when a local root does not exist.
     """
     uri = storage.normalise(root)
+    if storage.is_web(uri):
+        next(storage.list_prefixes(uri), None)  # which says why it cannot
     if storage.is_local(uri) and not storage.local_path(uri).is_dir():
         raise EarthenwareError("NO_ROOT", f"There is no folder '{uri}'.", "Give the root of a run.")
     order = [*STEPS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -26,6 +27,14 @@ _ICONS: Final = {
 }
 
 
+class Terminal(Console):
+    """A console whose reader may go away, as in ``| head``, without ending the work that it shows."""
+
+    def on_broken_pipe(self) -> None:
+        """Show nothing from now on."""
+        self.quiet = True
+
+
 class Renderer:
     """Follows a folder of events on a thread of its own; use it as a context manager.
 
@@ -41,7 +50,7 @@ class Renderer:
         self.seconds: dict[str, float] = {}
         self._folder = folder
         self._offsets: dict[Path, int] = {}
-        self._console = Console(file=stream, highlight=False)
+        self._console = Terminal(file=stream, highlight=False)
         self._rows: dict[str, dict[str, Any]] = {}
         self._shown: dict[str, float] = {}
         self._stop = threading.Event()
@@ -98,7 +107,8 @@ class Renderer:
             elif kind == "progress":
                 row |= {"text": line.removeprefix(f"{task}: "), "done": event["done"] / event["total"]}
             if self._live is None:
-                self._print_plain(kind, task, line)
+                with contextlib.suppress(OSError):  # what cannot be shown is lost: the run goes on
+                    self._print_plain(kind, task, line)
             elif kind == "warning":
                 self._live.console.print(Text(line, style="yellow"))
 

@@ -110,8 +110,8 @@ def run(
             find_image(name)
         prepare_root(checked.root)
         engine = Containers(checked.root, tuple(files.values()), folder)
-    (folder / "events").mkdir(parents=True)
-    (folder / "spec.yaml").write_text(spec_yaml(graph, checked), encoding="utf-8")
+    storage.write_bytes(str(folder / "spec.yaml"), spec_yaml(graph, checked).encode())
+    (folder / "events").mkdir()
     renderer = _run_and_show(text, arguments(graph, checked), folder, engine, stream or sys.stdout)
     outputs = {step: uri for step, uri in renderer.outputs.items() if uri}
     return Run(graph, checked, folder, outputs, renderer.seconds)

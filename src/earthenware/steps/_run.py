@@ -138,6 +138,8 @@ def _describe(step: str, error: BaseException) -> dict[str, Any]:
         return error.to_json()
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return EarthenwareError("INTERRUPTED", f"{step} was interrupted.", "Run it again: it resumes.").to_json()
+    if isinstance(error, OSError):
+        return storage.system_error(error).to_json()
     text = first_line(f"{type(error).__name__}: {error}", 300)
     return EarthenwareError("INTERNAL", f"{step} failed unexpectedly: {text}.", "Please report this.").to_json()
 

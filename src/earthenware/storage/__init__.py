@@ -13,7 +13,7 @@ the URI: ``STORAGE_DENIED``, ``STORAGE_FULL`` or ``STORAGE_FAILED``, ``NO_SUCH_B
 from __future__ import annotations
 
 from earthenware.errors import redact, redact_text
-from earthenware.storage._explain import ConflictError, full_disk_explained
+from earthenware.storage._explain import ConflictError, full_disk_explained, system_error
 from earthenware.storage._names import is_local, is_web, join, local_path, name, normalise, parent
 from earthenware.storage._read import (
     exists,
@@ -79,6 +79,7 @@ __all__ = [
     "redact_text",
     "replace",
     "size",
+    "system_error",
     "table_bytes",
     "upload_file",
     "upload_tree",

@@ -110,6 +110,20 @@ def _system_failure(action: str, uri: str, error: OSError) -> EarthenwareError:
     return EarthenwareError("STORAGE_FAILED", f"Could not {action} '{redact(uri)}': {why}.", "Check the path.")
 
 
+def system_error(error: OSError) -> EarthenwareError:
+    """Return the error for what the operating system refused where nobody could say it better."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return EarthenwareError(
+            "UNREACHABLE", f"A connection failed: {reason(error)}.", "Check the network; try again."
+        )
+    place = str(error.filename or "")
+    if place and isinstance(error, PermissionError):
+        return _denied("use", place)
+    if place or error.errno in _FULL:
+        return _system_failure("write" if error.errno in _FULL else "use", place or "the output", error)
+    return EarthenwareError("STORAGE_FAILED", f"The operating system refuses: {error.strerror or first_line(error)}.")
+
+
 def _remote_failure(action: str, uri: str, text: str) -> EarthenwareError:
     if "NoSuchBucket" in text:
         return no_such_bucket(uri)

@@ -29,9 +29,10 @@ def complete(path: Path, *, create_only: bool = False) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        # Not to be taken for "the object exists", which callers wait for.
-        raise NotADirectoryError(errno.ENOTDIR, "A file stands where a folder is needed", str(error.filename)) from None
+    except (FileExistsError, FileNotFoundError) as error:
+        # Not to be taken for "the object exists", which callers wait for, nor for one that is not there.
+        why = "no folder can be made there" if isinstance(error, FileNotFoundError) else "a file stands there"
+        raise NotADirectoryError(errno.ENOTDIR, f"a folder is needed, and {why}", str(error.filename)) from None
     temporary = path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
     try:
         yield temporary
