@@ -72,6 +72,7 @@ FAILURES: list[tuple[str, str]] = [
     ("status file", "NO_ROOT"),
     ("status loop", "NO_ROOT"),
     ("clean absent", "NO_ROOT"),
+    ("verify absent", "NO_ROOT"),
     ("search absent --lonlat 1 1", "NO_ROOT"),
     ("search folder --lonlat 1 1", "NO_PRODUCT"),
     ("search absent.parquet --lonlat 1 1", "NO_PRODUCT"),

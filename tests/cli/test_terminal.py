@@ -39,12 +39,14 @@ def claim(folder: Path, **values: Any) -> Path:
     return folder
 
 
-def test_status_and_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_verify_and_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = {"code": "X", "message": f"it {EVIL} failed", "remedy": EVIL}
     (claim(tmp_path / f"one{EVIL}", step=f"query{EVIL}") / "error.json").write_text(json.dumps(error))
     (claim(tmp_path / "two") / "manifest.json").write_text(json.dumps({"step": EVIL, "counts": {EVIL: 1}}))
     assert _call(["status", str(tmp_path)]) == 0
     harmless(capsys, 3)
+    assert _call(["verify", str(tmp_path)]) == 3
+    harmless(capsys)
     assert _call(["clean", str(tmp_path), "--yes"]) == 0
     harmless(capsys, 2)
     assert _call(["clean", str(tmp_path), "--step", EVIL]) == 2
