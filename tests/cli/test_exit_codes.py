@@ -205,6 +205,17 @@ def test_a_reader_that_has_had_enough_is_no_failure(arguments: list[str], here: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_reader_that_is_gone_changes_neither_work_nor_exit_code(here: Path) -> None:
+    Path("folder/step.json").write_text(json.dumps({"step": "query", "spec": {}, "fingerprint": "x", "inputs": {}}))
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        assert command("verify", "folder", stdout=closed).returncode == 0
+        assert command("run", "pretrain", "--spec", "spec.yaml", "--dry-run", stdout=closed).returncode == 0
+        assert command("clean", "folder", "--yes", stdout=closed).returncode == 0
+    assert not Path("folder").exists()
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["status", "."]])
 def test_an_output_that_is_full_is_a_failure(arguments: list[str], here: Path) -> None:
     with open("/dev/full", "w") as full:

@@ -173,12 +173,6 @@ def _silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def _wrong_option(error: click.ClickException) -> EarthenwareError:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    remedy = f"'{context.command_path} --help' shows what there is." if context else ""
-    return EarthenwareError("BAD_OPTION", error.format_message(), remedy)
-
-
 def show_error(error: EarthenwareError) -> int:
     """Write an error for a person, or as JSON where ``EARTHENWARE_ERRORS=json`` is set; return its exit code."""
     if os.environ.get("EARTHENWARE_ERRORS") == "json":

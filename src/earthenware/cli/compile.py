@@ -9,8 +9,8 @@ from typing import Final
 import click
 
 from earthenware import storage
+from earthenware.cli._say import say
 from earthenware.compiling import Profile, compile_pipeline, load_profile, manifests, shipped_profiles, show_profile
-from earthenware.errors import printable
 
 _HELP: Final = """Write PIPELINE (such as 'pretrain') as Kubeflow runs it, with a profile applied to every step.
 
@@ -74,4 +74,4 @@ def compile_(
         click.echo(text, nl=False)
     else:
         storage.write_bytes(str(output.absolute()), text.encode())
-        click.echo(printable(f"{said}, written to {output}."), err=True)
+        say(f"{said}, written to {output}.", err=True)

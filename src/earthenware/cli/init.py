@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError, printable
+from earthenware.cli._say import say
+from earthenware.errors import EarthenwareError
 from earthenware.graph import PIPELINES, commented_yaml, fields, find_pipeline, spec_type
 from earthenware.steps import mark_of
 
@@ -41,5 +42,5 @@ def init(file: Path | None, pipeline: str, force: bool, **options: str) -> None:
     document = spec_type(graph).model_json_schema(by_alias=True)
     storage.write_bytes(str(schema.absolute()), f"{json.dumps(document, indent=2)}\n".encode())
     storage.write_bytes(str(file.absolute()), commented_yaml(graph, given, schema.name).encode())
-    for line in (f"Wrote {file} and {schema}.", f"Next: earthenware run {pipeline} --spec {file}"):
-        click.echo(printable(line))
+    say(f"Wrote {file} and {schema}.")
+    say(f"Next: earthenware run {pipeline} --spec {file}")

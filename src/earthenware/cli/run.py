@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earthenware import storage
+from earthenware.cli._say import say
 from earthenware.errors import EarthenwareError, printable
 from earthenware.graph import find_pipeline, load_spec, meaning, plan
 from earthenware.runner import Run, Terminal
@@ -57,7 +58,7 @@ def run(
     spec = load_spec(pipeline, spec_uri, assignments)
     if dry:
         for _, sentence in plan(find_pipeline(pipeline), spec):
-            click.echo(printable(sentence))
+            say(sentence)
         return
     _print_summary(start(pipeline, spec, runner=runner, image=image, runs=runs))
 

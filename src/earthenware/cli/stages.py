@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from earthenware import storage
-from earthenware.errors import printable
+from earthenware.cli._say import say
 from earthenware.graph import STEPS, Artifact, Step, step_spec
 from earthenware.processes import step_process
 from earthenware.steps import DryRun, StepReport, dry_run, load_yaml
@@ -78,10 +78,10 @@ def _run(
             with dry_run() if dry else nullcontext():
                 report = step.run(spec, given, output)
         except DryRun as stop:
-            click.echo(printable(stop.plan.sentence))
+            say(stop.plan.sentence)
             return
     if dry:
-        click.echo(printable(f"{report.step} is done in '{storage.redact(report.output)}': nothing to do."))
+        say(f"{report.step} is done in '{storage.redact(report.output)}': nothing to do.")
     elif report is None:
         click.echo(f"{step.name}: passed.")
     elif as_json:
@@ -96,4 +96,4 @@ def _say(report: StepReport) -> None:
     rows += [(key, f"{metric:.4g}") for key, metric in manifest.metrics.items()]
     rows += [(f"rejected, {reason}", count) for reason, count in manifest.rejects.items()]
     for key, value in [*rows, ("output", storage.redact(report.output))]:
-        click.echo(printable(f"{key:>28}  {value}"))
+        say(f"{key:>28}  {value}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from earthenware import storage
+from earthenware.cli._say import say
 from earthenware.errors import EarthenwareError, printable
 from earthenware.graph import STEPS, StepState, find_steps, read_by_runs
 from earthenware.steps import remove_output
@@ -97,4 +98,4 @@ def _choose(root: str, everything: bool, only: tuple[str, ...]) -> list[tuple[St
 
 def _tell(word: str, item: StepState, why: str = "") -> None:
     line = f"{word:<10} {item.step:<9} {storage.redact(item.output)}"
-    click.echo(printable(f"{line} ({why})" if why else line))
+    say(f"{line} ({why})" if why else line)

@@ -14,9 +14,10 @@ from typing import Any
 import click
 
 from earthenware import storage
+from earthenware.cli._say import say as say_line
 from earthenware.cli._submission import checked_root, cluster_spec, connection, refuse_with_attach, when
 from earthenware.compiling import CompiledPipeline, Profile, compile_pipeline, load_profile
-from earthenware.errors import EarthenwareError, printable
+from earthenware.errors import EarthenwareError
 from earthenware.graph import Pipeline, PipelineSpec, arguments, as_parameter, fields, find_pipeline, meaning
 from earthenware.kubeflow import Connection, KubeflowClient, Order, connect, watch
 from earthenware.kubeflow import submit as submit_order
@@ -61,7 +62,7 @@ def submit(ctx: click.Context, /, **options: Any) -> None:
           --namespace team-a --profile cluster-gpu --cron '0 6 * * mon'
       earthenware submit pretrain --attach RUN_ID --host http://localhost:8080
     """  # noqa: D301 - click wants the backspace itself, and a raw docstring would show it as two characters
-    say = partial(_say, err=options["as_json"])
+    say = partial(_lines, err=options["as_json"])
     if options["run_id"]:
         refuse_with_attach(options)
         find_pipeline(options["pipeline"])
@@ -101,10 +102,9 @@ def submit(ctx: click.Context, /, **options: Any) -> None:
         click.echo(json.dumps(found))
 
 
-def _say(text: str, *, err: bool) -> None:
-    """Show lines, of which a server may have a part, as a terminal shows and does not obey them."""
+def _lines(text: str, *, err: bool) -> None:
     for line in text.split("\n"):
-        click.echo(printable(line), err=err)
+        say_line(line, err=err)
 
 
 def _follow(

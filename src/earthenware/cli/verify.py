@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import click
 
 from earthenware import storage
-from earthenware.errors import EarthenwareError, printable
+from earthenware.cli._say import say
+from earthenware.errors import EarthenwareError
 from earthenware.graph import StepState, find_steps
 from earthenware.steps import EventLog, verify_output
 
@@ -27,7 +28,7 @@ def verify(root: str) -> None:
     finally:
         events.emit("log", message=f"found {len(defects)} defects")
         for sentence in defects:
-            click.echo(printable(sentence))
+            say(sentence)
     if defects:
         message = f"{len(defects)} defects were found below '{storage.redact(root)}'."
         remedy = "Remove the damaged outputs with 'earthenware clean', and run their steps again."
