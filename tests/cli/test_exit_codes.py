@@ -15,6 +15,7 @@ import pytest
 
 from earthenware.cli._main import _call
 from earthenware.errors import CODES, KINDS
+from earthenware.steps import sha256_json
 
 LONG = "a" * 300
 FAILURES: list[tuple[str, str]] = [
@@ -76,7 +77,7 @@ FAILURES: list[tuple[str, str]] = [
     ("search absent --lonlat 1 1", "NO_ROOT"),
     ("search folder --lonlat 1 1", "NO_PRODUCT"),
     ("search absent.parquet --lonlat 1 1", "NO_PRODUCT"),
-    ("search bad.parquet --lonlat 1 1", "PRODUCT_CORRUPT"),
+    ("search bad.parquet --lonlat 1 1", "NOT_PARQUET"),
     ("gate --validation folder", "NOT_FINISHED"),
     ("merge --stores folder --output new", "NO_INPUT"),
     ("build --scenes folder --output new", "NO_INPUT"),
@@ -109,6 +110,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("items.json").write_text('{"type": "FeatureCollection", "features": []}')
     Path("spec.yaml").write_text("query: {catalog: items.json}\ntrain: {workers: 1}\n")
     return tmp_path
+
+
+def claim() -> None:
+    """Let a query have begun in the folder."""
+    known = {"step": "query", "spec": {}, "inputs": {}, "algorithm_version": 1}
+    Path("folder/step.json").write_text(json.dumps({**known, "fingerprint": sha256_json(known)}))
 
 
 def words(arguments: str) -> list[str]:
@@ -183,7 +190,7 @@ def test_a_broken_pipe_within_the_work_is_no_success(here: Path, monkeypatch: py
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 0), ("", 2)])
 def test_a_question_that_nobody_agrees_to_removes_nothing(answer: str, code: int, here: Path) -> None:
-    Path("folder/step.json").write_text(json.dumps({"step": "query", "spec": {}, "fingerprint": "x", "inputs": {}}))
+    claim()
     done = command("clean", "folder", stdin=answer)
     assert done.returncode == code, done.stderr
     assert Path("folder/step.json").exists()
@@ -206,7 +213,7 @@ def test_a_reader_that_has_had_enough_is_no_failure(arguments: list[str], here: 
 
 
 def test_a_reader_that_is_gone_changes_neither_work_nor_exit_code(here: Path) -> None:
-    Path("folder/step.json").write_text(json.dumps({"step": "query", "spec": {}, "fingerprint": "x", "inputs": {}}))
+    claim()
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as closed:

@@ -15,6 +15,7 @@ from earthenware.cli._main import _call
 from earthenware.doctor import Check, Verdict
 from earthenware.embeddings import search
 from earthenware.products import EMBEDDINGS_FILE, EmbeddingProduct
+from earthenware.steps import sha256_json
 from tests.kubeflow.stand_in_kfp import StandIn
 from tests.kubeflow.submitting import TRAIN_POD, Command
 from tests.tiny_chain import Chain
@@ -34,15 +35,15 @@ def harmless(capsys: pytest.CaptureFixture[str], times: int = 1) -> str:
 def claim(folder: Path, **values: Any) -> Path:
     """Make an output of a query, as somebody else may have left it."""
     folder.mkdir(parents=True)
-    known = {"step": "query", "spec": {}, "fingerprint": "x", "inputs": {}, "algorithm_version": 1}
-    (folder / "step.json").write_text(json.dumps({**known, **values}))
+    known = {"step": "query", "spec": {}, "inputs": {}, "algorithm_version": 1, **values}
+    (folder / "step.json").write_text(json.dumps({**known, "fingerprint": sha256_json(known)}))
     return folder
 
 
 def test_status_verify_and_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = {"code": "X", "message": f"it {EVIL} failed", "remedy": EVIL}
     (claim(tmp_path / f"one{EVIL}", step=f"query{EVIL}") / "error.json").write_text(json.dumps(error))
-    (claim(tmp_path / "two") / "manifest.json").write_text(json.dumps({"step": EVIL, "counts": {EVIL: 1}}))
+    (claim(tmp_path / f"two{EVIL}") / "manifest.json").write_text(json.dumps({"step": EVIL, "counts": {EVIL: 1}}))
     assert _call(["status", str(tmp_path)]) == 0
     harmless(capsys, 3)
     assert _call(["verify", str(tmp_path)]) == 3
