@@ -196,9 +196,9 @@ def test_a_step_that_is_resumed_while_the_question_waits_is_kept(root: str, monk
 
     thread = threading.Thread(target=resume)
 
-    def answer(*_: object, **__: object) -> None:
+    def answer(*_: object, **__: object) -> bool:
         thread.start()
-        assert working.wait(60)
+        return working.wait(60)
 
     monkeypatch.setattr(click, "confirm", answer)
     cleaned(root, "--all")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from earthenware.cli._main import _call
@@ -248,18 +248,18 @@ def test_a_name_that_the_terminal_cannot_show_is_spelled(here: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_step_with_its_own_code(number: int, code: int, here: Path) -> None:
-    os.mkfifo("pipe.json")  # who reads it waits
-    process = subprocess.Popen(
-        [sys.executable, "-m", "earthenware", "query", "--set", "catalog=pipe.json", "--output", "new"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        while not psutil.Process(process.pid).children() and process.poll() is None:  # the guardian is there
-            pass
-        process.send_signal(number)
-        _, said = process.communicate(timeout=120)
-    finally:
-        process.kill()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        catalog = f"catalog=http://127.0.0.1:{silent.getsockname()[1]}/stac"
+        given = [part for one in (catalog, "bbox=1,2,3,4", "datetime=2021") for part in ("--set", one)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "earthenware", "query", *given, "--output", "new"], stderr=subprocess.PIPE, text=True
+        )
+        try:
+            connection, _ = silent.accept()  # from now on it waits for an answer
+            process.send_signal(number)
+            _, said = process.communicate(timeout=120)
+            connection.close()
+        finally:
+            process.kill()
     assert process.returncode == code
     assert "Traceback" not in said
