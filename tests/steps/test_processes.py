@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from earthenware.processes import guard, process_pool, step_process
+from earthenware.processes import ending_on_sigterm, guard, process_pool, step_process
 
 from .conftest import PROGRAM, Start
 
@@ -218,6 +218,97 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path, graves: list[int]) -> 
     process.kill()
     process.communicate()
     assert _all_end(everything, 5)
+
+
+_GUARDED_POOL = """
+import sys, time
+from pathlib import Path
+from earthenware.processes import process_pool, step_process
+
+def work():
+    pool = process_pool(2)
+    list(pool.map(abs, range(8)))
+    print(*{line.split()[4] for line in Path("/proc/self/maps").open() if "/dev/shm/sem." in line}, flush=True)
+    pool.submit(time.sleep, 600)
+    if "fail" in sys.argv:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise ValueError("the one error")
+    time.sleep(600)
+
+if __name__ == "__main__":
+    try:
+        with step_process():
+            work()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+"""
+
+
+def _guarded_pool(folder: Path, *arguments: str) -> tuple[subprocess.Popen[str], set[int]]:
+    """Start a step with a pool; return it with the inodes of its semaphores, whose names are known to few."""
+    (folder / "main.py").write_text(_GUARDED_POOL)
+    process = subprocess.Popen(
+        [sys.executable, str(folder / "main.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    inodes = {int(word) for word in process.stdout.readline().split()}
+    assert inodes
+    return process, inodes
+
+
+def _all_unlinked(inodes: set[int], seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while inodes & {entry.inode() for entry in os.scandir("/dev/shm")}:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("how", ["step", "group", "terminate"])
+def test_a_pool_that_is_killed_leaves_no_semaphore(tmp_path: Path, graves: list[int], how: str) -> None:
+    process, inodes = _guarded_pool(tmp_path)
+    everything = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+    graves += [process.pid, *everything]
+    if how == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif how == "step":
+        process.kill()
+    else:
+        process.terminate()
+    process.communicate(timeout=60)
+    assert _all_unlinked(inodes)
+    assert _all_end(everything), "nor what unlinked them"
+
+
+def test_a_step_that_fails_at_work_says_so_and_nothing_else(tmp_path: Path) -> None:
+    process, inodes = _guarded_pool(tmp_path, "fail")
+    _, said = process.communicate(timeout=60)
+    assert said == "the one error\n"
+    assert _all_unlinked(inodes)
+
+
+def _interrupted_twice() -> None:
+    with ending_on_sigterm():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_sigterm_after_ctrl_c_does_not_break_off_the_cleaning_up() -> None:
+    """As in a run, whose steps get the Ctrl-C of the terminal and then the SIGTERM of the run."""
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _interrupted_twice()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _fail_in_a_pool() -> None:

@@ -88,18 +88,23 @@ def ending_on_sigterm() -> Iterator[None]:
     """Make SIGTERM end the block as Ctrl-C does, so that it cleans up, where nothing has seen to that yet."""
 
     def stop(number: int, _: object) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break off the cleaning up
-        raise SystemExit(128 + number)
+        # A SIGTERM that follows, such as that of a parent that got the same Ctrl-C, must not break off the cleaning up.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     in_main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
     if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
+    interrupt = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGTERM, stop)
+    if interrupt is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 @contextlib.contextmanager
@@ -141,6 +146,7 @@ def _sweep(mark: str, spare: set[int], known: set[psutil.Process]) -> None:
     quiet = 0
     while quiet < 2 and time.monotonic() < deadline:
         found = [*_marked(mark, spare), *(process for process in known if _alive(process))]
+        found = [process for process in found if not _ends_by_itself(process)]
         quiet = 0 if found else quiet + 1
         for process in found:
             with contextlib.suppress(psutil.Error):
@@ -153,21 +159,23 @@ def _sweep(mark: str, spare: set[int], known: set[psutil.Process]) -> None:
 def _descendants(step: psutil.Process | None, before: set[int]) -> set[psutil.Process]:
     """Return what runs below the step: a process that was forked and runs no program of its own has no mark.
 
-    Left out are children that the step had ``before`` it was guarded, and guardians, which end by themselves.
+    Left out are children that the step had ``before`` it was guarded, and those that end by themselves.
     """
     found: set[psutil.Process] = set()
     with contextlib.suppress(psutil.Error):  # it ended meanwhile
         for child in step.children() if step else []:
             if child.pid not in before:
                 found |= {child, *child.children(recursive=True)}
-    return {process for process in found if not _is_guardian(process)}
+    return {process for process in found if not _ends_by_itself(process)}
 
 
-def _is_guardian(process: psutil.Process) -> bool:
+def _ends_by_itself(process: psutil.Process) -> bool:
+    """Return whether this is a guardian, or what unlinks the semaphores of all others when they are gone."""
     try:
-        return __file__ in process.cmdline()
+        line = process.cmdline()
     except psutil.Error:
         return False
+    return __file__ in line or any("resource_tracker import main" in word for word in line)
 
 
 def _main(step_pid: int, parent_pid: int, mark: str, before: set[int]) -> None:
