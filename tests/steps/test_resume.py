@@ -134,15 +134,21 @@ def test_an_interrupted_step_releases_its_lease_and_says_so(output: str, start: 
 
 
 def test_the_scratch_folder_of_a_killed_attempt_goes_with_the_next(tmp_path: Path, start: Start) -> None:
-    output = str(tmp_path / "out")
     temporary = tmp_path / "temporary"
-    temporary.mkdir()
+    (temporary / "of somebody else").mkdir(parents=True)
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    start(output, "kill_at=4", "guard=no", env=environment).communicate(timeout=120)
-    assert [path.is_dir() for path in temporary.iterdir()] == [True]
-    (temporary / "earthenware-demo-of-another-output").mkdir()
-    start(output, "guard=no", env=environment).communicate(timeout=120)
-    assert [path.name for path in temporary.iterdir()] == ["earthenware-demo-of-another-output"]
+    start(str(tmp_path / "killed"), "kill_at=4", "guard=no", env=environment).communicate(timeout=120)
+    before = set(temporary.iterdir())
+    assert len(before) == 2
+    start(str(tmp_path / "living"), "pause=600", "guard=no", env=environment)
+    deadline = time.monotonic() + 120
+    while not set(temporary.iterdir()) - before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    start(str(tmp_path / "another"), "guard=no", env=environment).communicate(timeout=120)
+    left = set(temporary.iterdir())
+    assert len(left) == 2, "the folders of a living attempt and of somebody else"
+    assert left & before == {temporary / "of somebody else"}
 
 
 def test_another_seed_is_another_result(tmp_path: Path, undisturbed: Any) -> None:

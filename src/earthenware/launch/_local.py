@@ -7,21 +7,16 @@ import functools
 import gc
 import logging
 import os
-import re
 import secrets
-import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
-import psutil
+from earthenware.processes import scratch_folder
 
 # Ray appends some 65 characters for its sockets, and a Unix socket's path may have 107.
 _LONGEST_FOLDER = 40
-_FOLDER = re.compile(r"^ew-ray-(\d+)-")
 _OBJECT_STORE_BYTES = 96 * 2**20  # only messages pass through it; Ray's minimum is 75 MiB
 
 RAY_SETTINGS: Final = {
@@ -63,10 +58,10 @@ def local_ray(workers: int) -> Iterator[int]:
         Number of GPUs that Ray has.
     """
     settings = dict(RAY_SETTINGS)
-    folder = None
+    stack, folder = contextlib.ExitStack(), None
     if not existing_ray():
         settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
-        folder = _folder()
+        folder = stack.enter_context(scratch_folder("ray", longest=_LONGEST_FOLDER))
     before = dict(os.environ)
     terminate = signal.getsignal(signal.SIGTERM)
     os.environ.update(settings)
@@ -98,24 +93,10 @@ def local_ray(workers: int) -> Iterator[int]:
         for name in [name for name in os.environ if name.startswith(_OURS) and name not in before]:
             del os.environ[name]
         os.environ.update({name: value for name, value in before.items() if name.startswith(_OURS)})
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        stack.close()
 
 
 @functools.cache
 def _token() -> str:
     """Return this process's token: one for all its Rays, as Ray may keep the first that a process used."""
     return secrets.token_hex(32)
-
-
-def _folder() -> Path:
-    """Make a short folder named after this process, and remove those of processes that were killed."""
-    base = Path(tempfile.gettempdir())
-    if len(str(base)) + len("/ew-ray-1234567-abcdefgh") > _LONGEST_FOLDER:
-        base = Path("/tmp")
-    for old in base.glob("ew-ray-*"):
-        match = _FOLDER.match(old.name)
-        with contextlib.suppress(OSError):
-            if match and not psutil.pid_exists(int(match[1])) and old.stat().st_uid == os.getuid():
-                shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"ew-ray-{os.getpid()}-", dir=base))

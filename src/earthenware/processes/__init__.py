@@ -1,4 +1,4 @@
-"""Processes that leave nothing behind: who one is, guarding, pools, limits of memory, and what a signal does."""
+"""Processes that leave nothing behind: who one is, guarding, pools, scratch, limits of memory, and signals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from earthenware.processes._guardian import ending_on_sigterm, guard, step_proce
 from earthenware.processes._identity import process_lives, process_started, process_table
 from earthenware.processes._limits import cpu_limit, memory_limit, require_room
 from earthenware.processes._pool import process_pool
+from earthenware.processes._scratch import scratch_folder
 
 __all__ = [
     "cpu_limit",
@@ -17,5 +18,6 @@ __all__ = [
     "process_started",
     "process_table",
     "require_room",
+    "scratch_folder",
     "step_process",
 ]

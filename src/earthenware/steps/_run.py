@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import hashlib
 import importlib.metadata
 import json
 import math
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from earthenware import __version__, storage
 from earthenware.errors import EarthenwareError, first_line
+from earthenware.processes import scratch_folder
 from earthenware.steps._attempt import Attempt, Result
 from earthenware.steps._documents import CLAIM, ERROR, MANIFEST, Claim, InputRecord, Manifest, read_manifest
 from earthenware.steps._events import EventLog
@@ -191,7 +188,7 @@ def _run(
             return StepReport(step, output, plan.manifest, reused=True, inputs=manifests)
         try:
             began = time.monotonic()
-            with _scratch(step, output) as scratch:
+            with scratch_folder(step) as scratch:
                 name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
                 attempt = Attempt(output, name, scratch, manifests, lease, events)
                 result = body(attempt)
@@ -220,19 +217,6 @@ def _claim(output: str, asked: Claim) -> None:
     except FileExistsError:
         if (late := make_plan(output, asked)).state == "occupied":
             raise occupied(late) from None
-
-
-@contextlib.contextmanager
-def _scratch(step: str, output: str) -> Iterator[Path]:
-    """Make a local folder for one attempt; those that killed attempts at the same output left are removed first.
-
-    Whoever holds the lease may do so: no other attempt on this machine is alive.
-    """
-    prefix = f"earthenware-{step}-{hashlib.sha256(output.encode()).hexdigest()[:16]}-"
-    for stale in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as scratch:
-        yield Path(scratch)
 
 
 def _finish(
