@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -207,3 +209,24 @@ def test_help_is_quick_because_commands_load_late() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_root_that_cannot_be_written_is_an_error_of_storage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spec.yaml").write_text("query: {catalog: items.json}")
+    (tmp_path / "file").touch()
+
+    def attempt(root: Path) -> str:
+        code, _, err = run(capsys, "run", "pretrain", "--spec", str(tmp_path / "spec.yaml"), "--set", f"root={root}")
+        assert code == 3
+        assert err.startswith(f"Error [STORAGE_FAILED] Could not write '{root}/runs/")
+        return err
+
+    assert "Not a directory" in attempt(tmp_path / "file" / "root")
+
+    def read_only(path: str, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(os, "mkdir", read_only)
+    assert "Read-only file system" in attempt(tmp_path / "root")

@@ -37,14 +37,15 @@ def same_vectors(one: dict[str, bytes], other: dict[str, bytes]) -> None:
     assert np.allclose(first, second, atol=1e-4), np.abs(first - second).max()
 
 
-def start(spec: Path) -> subprocess.Popen[bytes]:
-    settings = [part for value in SMALL for part in ("--set", value)]
+def start(spec: Path, root: Path, *assignments: str) -> subprocess.Popen[bytes]:
+    settings = [part for value in (*SMALL, *assignments) for part in ("--set", value)]
     # A group of its own: the test can kill all of it and live on.
     return subprocess.Popen(
         command("run", "pretrain", "--spec", str(spec), *settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        env={**os.environ, "EW_TEST_RUN": str(root)},
     )
 
 
@@ -62,17 +63,22 @@ def wait_for_lease(root: Path, step: str, run: subprocess.Popen[bytes], seconds:
         time.sleep(0.1)
 
 
+def data_steps(finished: Run, root: Path) -> Path:
+    """Copy what comes before training to another root, where it is done; return a spec of that root."""
+    for step in ("query", "build", "merge", "validate"):
+        shutil.copytree(finished.root / step, root / step)
+    spec = root.parent / "pretrain.yaml"
+    spec.write_text(finished.spec.read_text().replace(str(finished.root), str(root)))
+    return spec
+
+
 @pytest.mark.timeout(1800)
 def test_killed_again_and_again_while_training_it_ends_like_an_undisturbed_run(finished: Run, tmp_path: Path) -> None:
     """Killed: the step alone, the whole group, the command alone; each time a little later."""
     root = tmp_path / "root"
-    # The data steps are the same and done: only training and what follows is at stake here.
-    for step in ("query", "build", "merge", "validate"):
-        shutil.copytree(finished.root / step, root / step)
-    spec = tmp_path / "pretrain.yaml"
-    spec.write_text(finished.spec.read_text().replace(str(finished.root), str(root)))
+    spec = data_steps(finished, root)  # only training and what follows is at stake here
     for victim, later in (("step", 6.0), ("group", 10.0), ("run", 14.0)):
-        process = start(spec)
+        process = start(spec, root)
         step = wait_for_lease(root, "train", process)
         time.sleep(later)
         if victim == "run":
@@ -89,6 +95,25 @@ def test_killed_again_and_again_while_training_it_ends_like_an_undisturbed_run(f
     assert processes_about(str(root)) == []
     (product,) = (root / "embed").iterdir()
     same_vectors(embeddings(product), embeddings(finished.output("embed")))
+
+
+def test_told_to_end_while_training_it_is_gone_at_once(finished: Run, tmp_path: Path) -> None:
+    """The signal goes to the command alone, as that of systemd, of 'timeout' and of 'docker stop'."""
+    root = tmp_path / "root"
+    process = start(data_steps(finished, root), root, "train.epochs=100000")
+    step = wait_for_lease(root, "train", process)
+    deadline = time.monotonic() + 240
+    while not any('"progress"' in path.read_text() for path in root.glob("runs/*/events/*-train.jsonl")):
+        assert time.monotonic() < deadline, "no training"
+        time.sleep(0.1)
+    assert len(step.children(recursive=True)) > 3, "Ray and its workers"
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(timeout=60) == 143
+    seconds = time.monotonic() - began
+    assert wait_until_none_about(str(root), 1) == [], f"a process outlived the run, which ended after {seconds:.1f} s"
+    if seconds < 5:  # else this machine was too busy, and the step was killed before it had cleaned up
+        assert not list(root.glob("train/*/lease.json"))
 
 
 def test_shards_in_an_object_store_give_the_same_embeddings(finished: Run, bucket: str, tmp_path: Path) -> None:

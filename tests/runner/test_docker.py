@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from earthenware.cli._main import _call
 from earthenware.compiling import compile_pipeline, load_profile
 from earthenware.errors import EarthenwareError
-from earthenware.runner import _docker
+from earthenware.runner import _children, _docker
 from earthenware.runner._docker import USER, Containers, environment, find_image, images, prepare_root
 
 IMAGE = "registry.example/earthenware-python:1"
@@ -152,9 +152,9 @@ def test_the_shell_of_every_step_makes_way_for_python(tmp_path: Path) -> None:
     (tmp_path / "python3").chmod(0o755)
     for executor in document["deploymentSpec"]["executors"].values():
         shell, option, script, *_ = executor["container"]["command"]
-        assert _docker._SHELL_WAITS in script
+        assert _children.SHELL_WAITS in script
         process = subprocess.Popen(
-            [shell, option, script.replace(_docker._SHELL_WAITS, _docker._SHELL_LEAVES), "pass"],
+            [shell, option, script.replace(_children.SHELL_WAITS, _children.SHELL_LEAVES), "pass"],
             env={"PATH": f"{tmp_path}:/usr/bin:/bin", "TMPDIR": str(tmp_path)},
             stdout=subprocess.PIPE,
             text=True,

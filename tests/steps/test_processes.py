@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -306,9 +307,36 @@ def test_a_sigterm_after_ctrl_c_does_not_break_off_the_cleaning_up() -> None:
     try:
         with pytest.raises(KeyboardInterrupt):
             _interrupted_twice()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, interrupt)
+
+
+def _told_where_exceptions_are_dropped(cleaned: list[str]) -> None:
+    with ending_on_sigterm():
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        try:
+            time.sleep(600)
+        finally:
+            try:
+                raise ValueError("of the cleaning up itself")
+            except ValueError:
+                signal.raise_signal(signal.SIGTERM)
+            time.sleep(1.2)  # longer than it takes until it is told again
+            cleaned.append("cleaned")
+
+
+def test_sigterm_is_obeyed_where_a_library_dropped_the_exception() -> None:
+    """As pyarrow does while it imports pandas."""
+    cleaned: list[str] = []
+    try:
+        with pytest.raises(SystemExit) as ended:
+            _told_where_exceptions_are_dropped(cleaned)
+    finally:
+        gc.unfreeze()
+    assert ended.value.code == 143
+    assert cleaned == ["cleaned"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def _fail_in_a_pool() -> None:

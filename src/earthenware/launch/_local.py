@@ -64,6 +64,12 @@ def local_ray(workers: int) -> Iterator[int]:
         folder = stack.enter_context(scratch_folder("ray", longest=_LONGEST_FOLDER))
     before = dict(os.environ)
     terminate = signal.getsignal(signal.SIGTERM)
+
+    def restore() -> None:
+        """Take SIGTERM back: Ray puts a handler of its own at its start, and none at its end."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, terminate)
+
     os.environ.update(settings)
     try:
         import ray
@@ -82,13 +88,13 @@ def local_ray(workers: int) -> Iterator[int]:
             }
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **options)
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, terminate)  # Ray puts a handler of its own
+            restore()
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             yield int(resources.get("GPU", 0))
         finally:
             gc.collect()  # handles of actors in cycles: dropped under a later Ray, they would end its actors of that id
             ray.shutdown()
+            restore()
     finally:
         for name in [name for name in os.environ if name.startswith(_OURS) and name not in before]:
             del os.environ[name]

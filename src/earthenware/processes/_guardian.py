@@ -9,6 +9,7 @@ mark. This file is also the guardian's program; it needs nothing but psutil.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -19,7 +20,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import psutil
 
@@ -28,6 +28,7 @@ _DETACH = "EARTHENWARE_DETACH"
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 1.0
 """Seconds between looks at the step's descendants, which cost more than asking whether it lives."""
+_INSIST_SECONDS = 0.5
 _active_pid = 0
 
 
@@ -85,26 +86,48 @@ def guard(*, watch_parent: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ending_on_sigterm() -> Iterator[None]:
-    """Make SIGTERM end the block as Ctrl-C does, so that it cleans up, where nothing has seen to that yet."""
+    """Make SIGTERM end the block as Ctrl-C does, so that it cleans up, where nothing has seen to that yet.
 
-    def stop(number: int, _: object) -> NoReturn:
-        # A SIGTERM that follows, such as that of a parent that got the same Ctrl-C, must not break off the cleaning up.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
-
+    The exception is raised wherever the main thread is, also where a library drops all exceptions: where that happens
+    it is raised again. Once it is on its way, or a KeyboardInterrupt is, no SIGTERM breaks off the cleaning up.
+    """
     in_main_thread = threading.current_thread() is threading.main_thread()  # only there may handlers be set
     if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    interrupt = signal.getsignal(signal.SIGINT)
+    main, left = threading.get_ident(), threading.Event()
+
+    def insist() -> None:
+        while not left.wait(_INSIST_SECONDS):
+            # Not while it cleans up: Ray's shutdown takes the handler away.
+            if not _ending(sys._current_exceptions()[main][1]):
+                signal.pthread_kill(main, signal.SIGTERM)
+
+    insisting = threading.Thread(target=insist, name="sigterm", daemon=True)
+
+    def stop(number: int, _: object) -> None:
+        if _ending(sys.exc_info()[1]):
+            return
+        if not insisting.is_alive():
+            insisting.start()
+            gc.freeze()  # else Python looks through millions of objects for garbage at its exit, which takes seconds
+        raise SystemExit(128 + number)
+
     signal.signal(signal.SIGTERM, stop)
-    if interrupt is signal.default_int_handler:
-        signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:
+        left.set()
+        if insisting.is_alive():
+            insisting.join()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, interrupt)
+
+
+def _ending(error: BaseException | None) -> bool:
+    """Return whether an exception that is being handled, or the one that it came from, ends the process."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+        error = error.__context__
+    return error is not None
 
 
 @contextlib.contextmanager
@@ -159,14 +182,14 @@ def _sweep(mark: str, spare: set[int], known: set[psutil.Process]) -> None:
 def _descendants(step: psutil.Process | None, before: set[int]) -> set[psutil.Process]:
     """Return what runs below the step: a process that was forked and runs no program of its own has no mark.
 
-    Left out are children that the step had ``before`` it was guarded, and those that end by themselves.
+    Left out are children that the step had ``before`` it was guarded.
     """
     found: set[psutil.Process] = set()
     with contextlib.suppress(psutil.Error):  # it ended meanwhile
         for child in step.children() if step else []:
             if child.pid not in before:
                 found |= {child, *child.children(recursive=True)}
-    return {process for process in found if not _ends_by_itself(process)}
+    return found
 
 
 def _ends_by_itself(process: psutil.Process) -> bool:

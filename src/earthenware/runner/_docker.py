@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ import click
 from earthenware import storage
 from earthenware.errors import EarthenwareError, first_line
 from earthenware.runner import _keeper
+from earthenware.runner._children import SHELL_LEAVES, SHELL_WAITS, replaced
 from earthenware.steps import EVENTS_VARIABLE
 
 USER: Final = 10001
@@ -31,8 +32,6 @@ _SHARED_MEMORY: Final = "2g"
 """Limit of /dev/shm, where Ray keeps objects; Docker's own default is 64 MB."""
 _PASSED: Final = re.compile(r"(AWS|MLFLOW|GDAL|PC_SDK)_\w+|OMP_NUM_THREADS|(https?|all|no)_proxy", re.IGNORECASE)
 """Variables that containers get from here."""
-_SHELL_WAITS: Final = "_KFP_RUNTIME=true python3 "
-_SHELL_LEAVES: Final = "_KFP_RUNTIME=true exec python3 "
 
 
 def images(spec: Any) -> list[str]:
@@ -177,8 +176,7 @@ class Containers:
                 read_only.add(str(folder))
         return [*mounts, *(Mount(path, path, type="bind", read_only=True) for path in sorted(read_only))]
 
-    @contextlib.contextmanager
-    def in_charge(self) -> Iterator[None]:
+    def in_charge(self) -> contextlib.AbstractContextManager[None]:
         """Within this block kfp.local starts its containers through this object.
 
         Its own function takes a container that is gone before it was asked for its exit code for one that succeeded,
@@ -186,16 +184,10 @@ class Containers:
         """
         from kfp.local import docker_task_handler
 
-        theirs = docker_task_handler.run_docker_container
-        docker_task_handler.run_docker_container = self._run
-        try:
-            yield
-        finally:
-            docker_task_handler.run_docker_container = theirs
+        return replaced(docker_task_handler, "run_docker_container", self._run)
 
     def _run(self, client: Any, image: str, command: list[str], volumes: dict[str, Any], **options: Any) -> int:
-        # The shell makes way for Python: tini's child is then the step itself, which ends cleanly on SIGTERM.
-        command = [part.replace(_SHELL_WAITS, _SHELL_LEAVES) for part in command]
+        command = [part.replace(SHELL_WAITS, SHELL_LEAVES) for part in command]
         container = client.containers.create(image, command, volumes=volumes, **options)
         try:
             if self._stopping.is_set():

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,8 @@ from earthenware.graph import (
     spec_yaml,
     with_values,
 )
-from earthenware.processes import step_process
+from earthenware.processes import scratch_folder, step_process
+from earthenware.runner._children import Children
 from earthenware.runner._docker import Containers, find_image, images, prepare_root
 from earthenware.runner._render import Renderer
 from earthenware.steps import EVENTS_VARIABLE, Manifest, read_manifest
@@ -102,30 +103,32 @@ def run(
     place = Path(runs) if runs else (storage.local_path(checked.root) / "runs" if local else Path("runs"))
     folder = place.absolute() / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
     text = compiled_pipeline(pipeline).read_text(encoding="utf-8")
-    engine = None
+    containers = None
     if runner == "docker":
         compiled = compile_pipeline(pipeline, load_profile("laptop"), image)
         text = compiled.text
         for name in images(compiled.spec):
             find_image(name)
         prepare_root(checked.root)
-        engine = Containers(checked.root, tuple(files.values()), folder)
+        containers = Containers(checked.root, tuple(files.values()), folder)
     storage.write_bytes(str(folder / "spec.yaml"), spec_yaml(graph, checked).encode())
     (folder / "events").mkdir()
-    renderer = _run_and_show(text, arguments(graph, checked), folder, engine, stream or sys.stdout)
+    renderer = _run_and_show(text, arguments(graph, checked), folder, containers, stream or sys.stdout)
     outputs = {step: uri for step, uri in renderer.outputs.items() if uri}
     return Run(graph, checked, folder, outputs, renderer.seconds)
 
 
 def _run_and_show(
-    pipeline: str, given: dict[str, Any], folder: Path, engine: Containers | None, terminal: IO[str]
+    pipeline: str, given: dict[str, Any], folder: Path, containers: Containers | None, terminal: IO[str]
 ) -> Renderer:
     """Run a compiled YAML with its parameters; return what has seen all the events."""
     log, events = folder / "kfp.log", folder / "events"
     os.environ[EVENTS_VARIABLE] = str(events)
     try:
         with (
-            engine or contextlib.nullcontext(),  # before the guard, which must not end what ends the containers
+            scratch_folder("run") as scratch,
+            # Before the guard, which must not end what ends the containers.
+            containers or contextlib.nullcontext(Children(scratch)) as engine,
             step_process(),
             Renderer(events, terminal) as renderer,
             log.open("w", encoding="utf-8") as file,
@@ -134,7 +137,7 @@ def _run_and_show(
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            failure = _run_kfp(pipeline, given, folder / "artifacts", engine)
+            failure = _run_kfp(pipeline, given, folder / "artifacts", scratch / "workspace", engine)
     finally:
         del os.environ[EVENTS_VARIABLE]
     if failure is not None:
@@ -142,32 +145,24 @@ def _run_and_show(
     return renderer
 
 
-def _run_kfp(pipeline: str, given: dict[str, Any], artifacts: Path, engine: Containers | None) -> Exception | None:
+def _run_kfp(
+    pipeline: str, given: dict[str, Any], artifacts: Path, workspace: Path, engine: Containers | Children
+) -> Exception | None:
+    """Run on another thread, so that a signal to this one is heard while kfp.local waits for a step to end."""
     from kfp import local
     from kfp.components import load_component_from_text
 
-    runner = engine.runner() if engine else local.SubprocessRunner(use_venv=False)
-    local.init(runner, pipeline_root=str(artifacts), raise_on_error=True)
+    workspace.mkdir()
+    local.init(engine.runner(), pipeline_root=str(artifacts), workspace_root=str(workspace), raise_on_error=True)
     component = load_component_from_text(pipeline)
-    if engine:
-        return _run_apart(engine, lambda: component(**given))
-    try:
-        component(**given)
-    except RuntimeError as error:  # kfp.local names the failed task and nothing else: the events say why
-        return error
-    return None
-
-
-def _run_apart(engine: Containers, call: Callable[[], object]) -> Exception | None:
-    """Run on another thread, so that a signal to this one is heard while kfp.local waits for containers to end."""
     failures: list[Exception] = []
     done = threading.Event()  # Thread.join takes a thread for ended once a signal interrupted it
 
     def work() -> None:
         try:
             with engine.in_charge():
-                call()
-        except Exception as error:  # kfp's own, or the Docker daemon's
+                component(**given)
+        except Exception as error:  # kfp's own, which names the failed task and no more, or the Docker daemon's
             traceback.print_exc()
             failures.append(error)
         finally:
