@@ -99,6 +99,19 @@ def test_denied_by_the_store(web: HTTPServer, credentials: Callable[[str], None]
     _fails(lambda: storage.ensure_bucket("s3://bucket"), "STORAGE_DENIED", "'bucket'")
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(507, "XMinioStorageFull"), (403, "QuotaExceeded"), (507, "")], ids=["disk", "quota", "plain"]
+)
+def test_a_store_that_is_full(
+    web: HTTPServer, credentials: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    credentials(web.url_for("").rstrip("/"))
+    monkeypatch.setenv("EARTHENWARE_STORE_SECONDS", "0.1")
+    said = _DENIED.replace("AccessDenied", code) if code else ""
+    web.expect_request(re.compile(".*")).respond_with_data(said, status=status, content_type="application/xml")
+    _fails(lambda: storage.write_bytes("s3://bucket/a", b"x"), "STORAGE_FULL", "s3://bucket/a")
+
+
 def test_an_endpoint_that_nobody_listens_at(
     credentials: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

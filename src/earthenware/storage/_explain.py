@@ -13,6 +13,8 @@ from earthenware.storage._names import is_local, is_web, split_s3
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = ("No space left", "File too large", "Disk quota exceeded")
 """What libraries say of it that have errors of their own, such as Zarr's codecs."""
+_FULL_STORE = ("XMinioStorageFull", "QuotaExceeded", "507 Insufficient Storage")
+"""How object stores say it: MinIO, those where a bucket or its owner has a limit, and others."""
 _STATUS = re.compile(r"status code: (\d{3}(?: [A-Z][A-Za-z ]+)?)")
 
 
@@ -49,8 +51,8 @@ def explained(action: str, uri: str) -> Iterator[None]:
         if error.filename is not None:  # a file on this machine: obstore names none
             raise
         raise FileNotFoundError(errno.ENOENT, "There is no such object", redact(uri)) from None
-    except (PermissionDeniedError, UnauthenticatedError):
-        raise _denied(action, uri) from None
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise (_no_space if _is_full(str(error)) else _denied)(action, uri) from None
     except BaseError as error:
         raise _remote_failure(action, uri, str(error)) from None
     except ValueError as error:  # obstore's path parser
@@ -87,6 +89,11 @@ def full_disk_explained(uri: str) -> Iterator[None]:
         if getattr(error, "errno", None) not in _FULL and not any(words in str(error) for words in _FULL_WORDS):
             raise
         raise _no_space("write", uri) from error
+
+
+def _is_full(text: str) -> bool:
+    """Return whether an object store's answer says that there is no room."""
+    return any(words in text for words in _FULL_STORE)
 
 
 def _no_space(action: str, uri: str) -> EarthenwareError:
@@ -132,6 +139,8 @@ def _remote_failure(action: str, uri: str, text: str) -> EarthenwareError:
         message = f"There are no credentials to {action} '{redact(uri)}'."
         remedy = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket."
         return EarthenwareError("STORAGE_DENIED", message, remedy)
+    if _is_full(text):
+        return _no_space(action, uri)
     status = _STATUS.search(text)
     if status and status[1][:3] in ("401", "403"):
         return _denied(action, uri)
