@@ -191,7 +191,8 @@ def _run(
             with scratch_folder(step) as scratch:
                 name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
                 attempt = Attempt(output, name, scratch, manifests, lease, events)
-                result = body(attempt)
+                with storage.full_disk_explained(str(scratch)):
+                    result = body(attempt)
                 manifest = _finish(attempt, result, asked, spec, records, time.monotonic() - began)
             lease.confirm()
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,8 @@ def run_suites(checks: Sequence[Check], tables: Tables, docs: Path | None = None
     import great_expectations
 
     gx: Any = great_expectations  # its types are narrower than what it takes
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    logger = logging.getLogger("great_expectations")
+    logger.setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
@@ -69,10 +71,23 @@ def run_suites(checks: Sequence[Check], tables: Tables, docs: Path | None = None
         by_name = {result.expectation_config.meta["name"]: result for result in results}
         outcomes |= {check.name: _outcome(check, by_name[check.name], frame) for check in own}
     if docs is not None:
-        context.build_data_docs(site_names=["validation"])
+        logger.addHandler(loud := _Loud())
+        try:
+            context.build_data_docs(site_names=["validation"])
+        finally:
+            logger.removeHandler(loud)
         for unused in docs.glob("static/images/*.gif"):  # 3 MB of tutorial animations that no page shows
             unused.unlink()
     return [outcomes[check.name] for check in applicable]
+
+
+class _Loud(logging.Handler):
+    """Raises what is only logged while the Data Docs are written: on a full disk they would lack pages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            raise error
 
 
 def _site(docs: Path) -> dict[str, Any]:
