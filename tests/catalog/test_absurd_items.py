@@ -160,6 +160,7 @@ def mutant(item: dict[str, Any], number: int, changes: list[tuple[int, Any]]) ->
 
 
 MUTANTS = st.lists(st.tuples(st.integers(0, 30), CHANGES), min_size=1, max_size=8)
+MANY = st.lists(st.tuples(st.integers(0, 30), CHANGES), min_size=12, max_size=24)
 
 
 def with_mutants(earth: Path, folder: Path, drawn: list[tuple[int, list[tuple[int, Any]]]]) -> str:
@@ -191,7 +192,7 @@ def test_no_item_ends_a_query(earth: Path, drawn: list[tuple[int, list[tuple[int
 
 
 @settings(max_examples=2, suppress_health_check=list(HealthCheck))
-@given(drawn=st.lists(st.tuples(st.integers(0, 30), CHANGES), min_size=12, max_size=24))
+@given(drawn=MANY)
 def test_no_item_that_passes_a_query_ends_a_build(earth: Path, drawn: list[tuple[int, list[tuple[int, Any]]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalog = with_mutants(earth, Path(folder), drawn)

@@ -24,6 +24,7 @@ from earthenware.datacube import BuildSpec, build
 from earthenware.errors import EarthenwareError
 from tests.datacube._earth import S2, Earth
 from tests.datacube._gate import Gate, gate
+from tests.soak.trials import trials
 
 SCENES = 10
 SPEC = {"chip_size": 32, "part_chips": 1, "timeout": 3600}
@@ -136,9 +137,8 @@ def test_killed_builds_end_like_one_undisturbed(scenes: str, undisturbed: ChipSt
     _check(tmp_path / "out", undisturbed)
 
 
-@pytest.mark.soak
+@trials("killed builds")
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("seed", range(100, 120))
 def test_killed_builds_end_like_one_undisturbed_many_times(
     scenes: str, undisturbed: ChipStore, tmp_path: Path, seed: int
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from earthenware import storage
+from tests.soak.trials import trials
 
 from .conftest import Start
 from .step_program import PartsSpec, run
@@ -72,19 +73,12 @@ def test_kill_and_resume(output: str, start: Start, seed: int, undisturbed: Any)
     _kill_and_resume(output, start, seed, undisturbed)
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(100, 120))
-def test_kill_and_resume_twenty_times(output: str, start: Start, seed: int, undisturbed: Any) -> None:
+@trials("kills at points of danger")
+def test_kill_and_resume_again_and_again(output: str, start: Start, seed: int, undisturbed: Any) -> None:
     _kill_and_resume(output, start, seed, undisturbed)
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [
-        *(pytest.param(n, marks=pytest.mark.system) for n in range(2)),
-        *(pytest.param(n, marks=pytest.mark.soak) for n in range(2, 10)),
-    ],
-)
+@trials("kills at any moment")
 def test_kill_at_any_moment_and_resume(output: str, start: Start, seed: int, undisturbed: Any) -> None:
     """The kill comes from outside, in the middle of whatever the step does."""
     rng = random.Random(seed)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
+import socket
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ class S3Proxy:
         url: Its endpoint.
         requests: Method and path with query of every request so far.
         refuse: Called with each request; what it returns is answered instead of asking the service.
+        lose: Called with each request that the service has answered: whether the answer gets lost on its way.
     """
 
     def __init__(self, server: HTTPServer, endpoint: str, drop: Collection[str] = (), page: int = 0) -> None:
@@ -34,6 +37,7 @@ class S3Proxy:
         self.url = server.url_for("").rstrip("/")
         self.requests: list[tuple[str, str]] = []
         self.refuse: Callable[[Request], Response | None] = lambda request: None
+        self.lose: Callable[[Request], bool] = lambda request: False
         self._target = urlsplit(endpoint).netloc
         self._drop = set(drop)
         self._page = page
@@ -57,6 +61,14 @@ class S3Proxy:
             response = Response(answer.read(), status=answer.status, headers=kept)
             if request.method == "HEAD" and length:
                 response.headers["Content-Length"] = length
+            if self.lose(request):
+                hang_up(request)
             return response
         finally:
             connection.close()
+
+
+def hang_up(request: Request) -> None:
+    """Break off the connection of a request, so that no answer gets through."""
+    with contextlib.suppress(OSError):
+        request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
