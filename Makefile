@@ -35,7 +35,7 @@ test: $(STAMP)  ## The tests that need nothing but Python (under 10 minutes)
 test-system: $(STAMP)  ## Services, a browser, containers, pipelines end to end, kills
 	$(BIN)/python -m pytest $(SPREAD) -m 'system and not soak'
 
-soak: $(STAMP)  ## Kills, pairs, faulty stores, damaged files, absurd items, again and again; half an hour
+soak: $(STAMP)  ## Kills, pairs, faulty stores, full disks, damage, absurd items, again and again: half an hour
 	$(BIN)/python -m benchmarks.soak
 
 lint: $(STAMP)  ## ruff and mypy --strict

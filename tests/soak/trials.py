@@ -24,8 +24,11 @@ from tests.pipelines.runs import processes_about
 from tests.small_run import Run
 
 TRIALS: Final = {
+    "killed steps": (8, 56),
+    "killed runs": (1, 8),
     "pairs": (2, 16),
     "faulty stores": (6, 36),
+    "full disks": (2, 24),
     "damaged files": (1, 12),
     "absurd items": (0, 24),
     "killed builds": (0, 10),
