@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,12 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 # How long an example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("earthenware", deadline=None)
 hypothesis.settings.load_profile("earthenware")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, as the commands that tests start do: a shell's background jobs are told not to, and pass that on."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:

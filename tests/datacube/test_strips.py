@@ -74,7 +74,7 @@ def one_crs(tmp_path_factory: pytest.TempPathFactory) -> Earth:
     return earth
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.sampled_from([16, 24, 32]),
     edges=st.sampled_from(["drop", "shift"]),
