@@ -37,9 +37,9 @@ def test_a_killed_run_ends_like_one_undisturbed(finished: Run, ground: Ground, s
             ground.kill(process, rng)
     code, said = ground.finish(ground.start(arguments))
     assert code == 0, said
-    found = {one.step: one for one in find_steps(str(root))}
-    assert {step: one.manifest.digest for step, one in found.items() if one.manifest} == {
-        step: manifest.digest for step, manifest in expected.items()
-    }
+    found = {one.step: one.manifest for one in find_steps(str(root)) if one.manifest}
+    assert found.keys() == expected.keys()
+    # The report tells how long the steps took.
+    assert {step for step in expected if found[step].digest != expected[step].digest} <= {"report"}
     assert unfinished(str(root)) == []
     assert ground.left() == []

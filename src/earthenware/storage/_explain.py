@@ -39,7 +39,7 @@ def explained(action: str, uri: str) -> Iterator[None]:
         with _explained_local(action, uri):
             yield
         return
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+    import obstore
 
     try:
         yield
@@ -51,9 +51,9 @@ def explained(action: str, uri: str) -> Iterator[None]:
         if error.filename is not None:  # a file on this machine: obstore names none
             raise
         raise FileNotFoundError(errno.ENOENT, "There is no such object", redact(uri)) from None
-    except (PermissionDeniedError, UnauthenticatedError) as error:
+    except (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError) as error:
         raise (_no_space if _is_full(str(error)) else _denied)(action, uri) from None
-    except BaseError as error:
+    except obstore.exceptions.BaseError as error:
         raise _remote_failure(action, uri, str(error)) from None
     except ValueError as error:  # obstore's path parser
         what = "an empty path element" if "empty path segment" in str(error) else "a character no key may have"

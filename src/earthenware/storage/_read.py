@@ -80,12 +80,12 @@ def read_tail(uri: str, length: int) -> bytes:
                 return os.pread(file, length, max(0, found.st_size - length))
             finally:
                 os.close(file)
-        from obstore.exceptions import BaseError
+        import obstore
 
         store, key = locate(uri)
         try:
             return bytes(store.get(key, options={"range": {"suffix": length}}).bytes())
-        except BaseError:
+        except obstore.exceptions.BaseError:
             if store.head(key)["size"]:
                 raise
             return b""  # servers refuse ranges of nothing

@@ -104,18 +104,18 @@ def locate(uri: str) -> tuple[Any, str]:
 @lru_cache(maxsize=256)
 def _s3(bucket: str, environment: tuple[tuple[str, str], ...], give_up: float) -> Any:
     """Return the store of a bucket; the environment is in the key of the cache, as credentials may change."""
-    from obstore.store import S3Store
+    import obstore  # as everywhere in this room: threads that begin with different parts of it would meet half of it
 
     access = own_access()
     options: Any = {"endpoint": access.endpoint} if access.endpoint else {}
-    return S3Store(bucket, region=access.region, **_client(access.plain_http, give_up), **options)
+    return obstore.store.S3Store(bucket, region=access.region, **_client(access.plain_http, give_up), **options)
 
 
 @lru_cache(maxsize=64)
 def _web(url: str, give_up: float) -> Any:
-    from obstore.store import HTTPStore
+    import obstore
 
-    return HTTPStore.from_url(url, **_client(url.startswith("http://"), give_up))
+    return obstore.store.HTTPStore.from_url(url, **_client(url.startswith("http://"), give_up))
 
 
 def _client(plain_http: bool, give_up: float) -> dict[str, Any]:

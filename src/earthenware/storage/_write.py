@@ -38,12 +38,12 @@ def write_bytes(uri: str, data: bytes, *, create_only: bool = False) -> None:
         if is_local(uri):
             write_file(local_path(uri), data, create_only=create_only)
             return
-        from obstore.exceptions import AlreadyExistsError
+        import obstore
 
         store, key = locate(uri)
         try:
             store.put(key, data, mode="create" if create_only else "overwrite")
-        except AlreadyExistsError:
+        except obstore.exceptions.AlreadyExistsError:
             raise FileExistsError(errno.EEXIST, "There is such an object", redact(uri)) from None
 
 
@@ -57,12 +57,13 @@ def replace(uri: str, data: bytes, version: str) -> str:
     with explained("replace", uri):
         if is_local(uri):
             return replace_file(local_path(uri), data, version)
-        from obstore.exceptions import AlreadyExistsError, PreconditionError
+        import obstore
 
+        lost = (obstore.exceptions.PreconditionError, obstore.exceptions.AlreadyExistsError, FileNotFoundError)
         store, key = locate(uri)
         try:
             return str(store.put(key, data, mode={"e_tag": version})["e_tag"])
-        except (PreconditionError, AlreadyExistsError, FileNotFoundError) as error:
+        except lost as error:
             if "NoSuchBucket" in str(error):
                 raise no_such_bucket(uri) from None
             raise ConflictError(redact(uri)) from None
