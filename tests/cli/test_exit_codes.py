@@ -162,7 +162,7 @@ def test_what_nobody_foresaw_asks_for_a_report(
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (PermissionError(13, "Permission denied", "/root/x"), "STORAGE_DENIED"),
+        (PermissionError(13, "Permission denied", "/srv/x"), "STORAGE_DENIED"),
         (OSError(30, "Read-only file system", "/mnt/x"), "STORAGE_FAILED"),
         (OSError(28, "No space left on device"), "STORAGE_FULL"),
         (OSError(5, "Input/output error"), "STORAGE_FAILED"),

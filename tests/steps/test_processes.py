@@ -57,6 +57,16 @@ def graves() -> Iterator[list[int]]:
             os.kill(pid, signal.SIGKILL)
 
 
+def _end(process: subprocess.Popen[str], how: str) -> None:
+    """Kill a step alone or with its group, or tell it to end."""
+    if how == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif how == "step":
+        process.kill()
+    else:
+        process.terminate()
+
+
 @pytest.mark.parametrize("how", ["step", "group", "terminate"])
 def test_a_killed_step_leaves_nothing(tmp_path: Path, start: Start, graves: list[int], how: str) -> None:
     process = start(str(tmp_path / "out"), "pause=5", "children=2", "fork=1", start_new_session=True)
@@ -64,12 +74,7 @@ def test_a_killed_step_leaves_nothing(tmp_path: Path, start: Start, graves: list
     guardians = psutil.Process(process.pid).children()
     time.sleep(1.5)  # the guardian looks for forked processes once a second
     assert all(_alive(pid) for pid in graves)
-    if how == "group":
-        os.killpg(process.pid, signal.SIGKILL)
-    elif how == "step":
-        process.kill()
-    else:
-        process.terminate()
+    _end(process, how)
     assert process.wait(timeout=30) == (143 if how == "terminate" else -signal.SIGKILL)
     assert _all_end(graves)
     assert _all_end([guardian.pid for guardian in guardians]), "the guardian ends when its work is done"
@@ -275,12 +280,7 @@ def test_a_pool_that_is_killed_leaves_no_semaphore(tmp_path: Path, graves: list[
     process, inodes = _guarded_pool(tmp_path)
     everything = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
     graves += [process.pid, *everything]
-    if how == "group":
-        os.killpg(process.pid, signal.SIGKILL)
-    elif how == "step":
-        process.kill()
-    else:
-        process.terminate()
+    _end(process, how)
     process.communicate(timeout=60)
     assert _all_unlinked(inodes)
     assert _all_end(everything), "nor what unlinked them"
