@@ -18,8 +18,8 @@ def document() -> str:
         "|---|---|",
         *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()),
         "",
-        "A command whose output nobody reads any more, as in `| head`, ends with 0; one whose output cannot be",
-        "written, with 3.",
+        "Where nobody reads its output any more, as in `| head`, a command that works goes on to its end and to its",
+        "own exit code, and one that only shows something ends with 0. Output that cannot be written ends with 3.",
         "",
     ]
     for name, kind in KINDS.items():
